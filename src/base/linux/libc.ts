@@ -1,0 +1,105 @@
+import { createRequire } from 'node:module';
+
+type CFunction = (...args: never[]) => unknown;
+
+/** A path or name for C: text when it is ASCII, otherwise its bytes with the closing NUL. */
+export type CString = string | Buffer;
+
+/**
+ * Every C function that Slipway calls, with its one signature. A wrong signature corrupts memory instead of throwing,
+ * so nothing else in the project declares one, and `libc.test.ts` calls each of them for real. Sizes and offsets are
+ * 64 bits wide whatever the platform's `long` is.
+ */
+const signatures = {
+  mount: 'int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)',
+  mount_setattr:
+    'int64_t syscall(int64_t number, int dirfd, const char *path, uint32_t flags, const void *attr, uint64_t size)',
+  umount2: 'int umount2(const char *target, int flags)',
+  chdir: 'int chdir(const char *path)',
+  fchdir: 'int fchdir(int fd)',
+  unshare: 'int unshare(int flags)',
+  lgetxattr: 'int64_t lgetxattr(const char *path, const char *name, void *value, uint64_t size)',
+  lsetxattr: 'int lsetxattr(const char *path, const char *name, const void *value, uint64_t size, int flags)',
+  llistxattr: 'int64_t llistxattr(const char *path, void *list, uint64_t size)',
+  lremovexattr: 'int lremovexattr(const char *path, const char *name)',
+  mknod: 'int mknod(const char *path, uint32_t mode, uint64_t dev)',
+  mkfifo: 'int mkfifo(const char *path, uint32_t mode)',
+  utimensat: 'int utimensat(int dirfd, const char *path, const void *times, int flags)',
+  renameat2: 'int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, uint32_t flags)',
+  copy_file_range:
+    'int64_t copy_file_range(int in, void *inOffset, int out, void *outOffset, uint64_t length, uint32_t flags)',
+  ioctl: 'int ioctl(int fd, uint64_t request, int64_t argument)',
+  flock: 'int flock(int fd, int operation)',
+  prctl: 'int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)',
+  prctlOut: 'int prctl(int option, void *out, uint64_t b, uint64_t c, uint64_t d)',
+  lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
+} as const;
+
+interface Libc {
+  mount(source: CString, target: CString, type: string | null, flags: number, data: CString | null): number;
+  /** Through syscall(2), for C libraries without it. */
+  mount_setattr(number: number, dirfd: number, path: CString, flags: number, attr: Buffer, size: number): number;
+  umount2(target: CString, flags: number): number;
+  chdir(path: CString): number;
+  fchdir(fd: number): number;
+  unshare(flags: number): number;
+  lgetxattr(path: CString, name: CString, value: Buffer | null, size: number): number;
+  lsetxattr(path: CString, name: CString, value: Uint8Array, size: number, flags: number): number;
+  llistxattr(path: CString, list: Buffer | null, size: number): number;
+  lremovexattr(path: CString, name: CString): number;
+  mknod(path: CString, mode: number, dev: number): number;
+  mkfifo(path: CString, mode: number): number;
+  utimensat(dirfd: number, path: CString, times: Buffer, flags: number): number;
+  renameat2(olddirfd: number, oldpath: CString, newdirfd: number, newpath: CString, flags: number): number;
+  copy_file_range(
+    input: number,
+    inOffset: null,
+    output: number,
+    outOffset: null,
+    length: number,
+    flags: number,
+  ): number;
+  ioctl(fd: number, request: number, argument: number): number;
+  flock(fd: number, operation: number): number;
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
+  /** prctl(2) for the options that write through a pointer. */
+  prctlOut(option: number, out: Buffer, b: number, c: number, d: number): number;
+  lseek(fd: number, offset: number, whence: number): number | bigint;
+  /** Of the last call made on this thread. */
+  errno(): number;
+}
+
+export type LibcName = keyof typeof signatures;
+
+/** Names of all functions declared here; a test calls each. */
+export const libcNames = Object.keys(signatures) as readonly LibcName[];
+
+let loaded: Libc | undefined;
+
+/** The functions of the C library. The first call loads koffi (about 7 ms); importing this file loads nothing. */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const library = koffi.load(null); // what Node.js itself is linked with: glibc or musl
+  const table: Partial<Record<LibcName, CFunction>> = {};
+  for (const name of libcNames) {
+    table[name] = name === 'mknod' ? loadMknod(library) : library.func(signatures[name]);
+  }
+  return Object.assign(table, { errno: () => koffi.errno() }) as unknown as Libc;
+}
+
+/** glibc before 2.33 has `mknod` only as `__xmknod`, whose first argument is 0 on the 64-bit platforms. */
+function loadMknod(library: { func(signature: string): CFunction }): CFunction {
+  try {
+    return library.func(signatures.mknod);
+  } catch {
+    const xmknod = library.func('int __xmknod(int version, const char *path, uint32_t mode, const uint64_t *dev)');
+    const call = (path: CString, mode: number, dev: number): unknown =>
+      xmknod(0 as never, path as never, mode as never, new BigUint64Array([BigInt(dev)]) as never);
+    return call;
+  }
+}

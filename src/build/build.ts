@@ -1,0 +1,94 @@
+import path from 'node:path';
+import { explainSystemError } from '../base/system-errors.js';
+import { checkOptionsFor } from '../dockerfile/checks/check-options.js';
+import { Checker } from '../dockerfile/checks/checker.js';
+import type { JobContext } from '../job/context.js';
+import type { OpenStore } from '../store/store.js';
+import { Store, storeRoot } from '../store/store.js';
+import { BaseImages } from './base-images.js';
+import { namedContexts } from './contexts.js';
+import { convertFile } from './convert-file.js';
+import { requireAllowed } from './entitlements.js';
+import { evaluate } from './evaluate.js';
+import { exportResult } from './export-result.js';
+import { openMachines } from './open-machines.js';
+import { requireOwnFrontend } from './frontend.js';
+import type { BuildOptions, BuildResult } from './options.js';
+import { openMainContext, withoutTold } from './remote-context.js';
+import { openSources } from './sources.js';
+import { StepCounter, withPlaces } from './steps.js';
+
+/**
+ * Builds a Dockerfile. Throws DockerfileError for faults of the file, RunFailedError for a RUN that failed, BuildError
+ * for everything else that the user can mend, and the signal's reason when it is aborted. Whatever happens, the store is
+ * whole and nothing is left running or mounted.
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  options.signal.throwIfAborted();
+  const opened = await Store.open(storeRoot(options.root, process.env), options);
+  try {
+    return await run(options, opened);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw explainSystemError(error, 'the build was writing to the store');
+  } finally {
+    await opened.lease.release();
+  }
+}
+
+async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<BuildResult> {
+  const now = options.now ?? Date.now;
+  const startedAt = now();
+  const named = await namedContexts(options.buildContexts ?? {});
+  const counter = new StepCounter();
+  const contexts = new Map(named.locals);
+  const opening: JobContext = {
+    signal: options.signal,
+    now,
+    session: {
+      contexts,
+      secrets: new Map(Object.entries(options.secrets ?? {})),
+      agents: agentsOf(options),
+    },
+    emit: (event) => {
+      counter.count(event);
+      options.emit?.(event);
+    },
+  };
+  const bases = new BaseImages(store, lease, named.images, options.pull ?? false);
+  const uploads = new Map<string, string>();
+  const sources = openSources(store, bases, uploads);
+  const machines = openMachines({
+    store,
+    job: opening,
+    isolation: options.isolation,
+    trustHostCa: options.trustHostCa ?? false,
+  });
+  try {
+    const evaluation = { store, lease, machines, sources, isolation: options.isolation };
+    const { file, local, edge: context, told } = await openMainContext(options, evaluation, uploads, opening);
+    if (local) contexts.set('context', local);
+    requireOwnFrontend(file, options.buildArgs ?? {});
+    const job = withoutTold(opening, told);
+    const checks = checkOptionsFor(file.source, options.buildArgs ?? {});
+    const checker = new Checker(checks, (warning) => job.emit({ type: 'check', ...warning, at: now() }));
+    const converted = await convertFile(
+      { options, file, ignore: local?.ignore ?? '', context, named, bases },
+      { watcher: checker },
+    );
+    checker.refuseWarnings();
+    requireAllowed(converted.target, options);
+    const ref = await withPlaces(file, converted.target, job, (job) => evaluate(converted.target, evaluation, job));
+    return await exportResult({ options, store, lease, machines, converted, ref, job, counter, startedAt });
+  } finally {
+    await machines.stop();
+  }
+}
+
+/** Sockets by id. A context that is fetched by ssh may use the user's agent without being told so, as with buildx. */
+function agentsOf({ context, ssh }: BuildOptions): ReadonlyMap<string, string> {
+  const own = process.env['SSH_AUTH_SOCK'];
+  const isSsh = /^(?:ssh:\/\/|[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:)/.test(context);
+  const given = ssh ?? (isSsh && own ? { default: own } : {});
+  return new Map(Object.entries(given).map(([id, socket]) => [id, path.resolve(socket)]));
+}

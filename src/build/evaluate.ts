@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import type { JobContext } from '../job/context.js';
+import type { Edge } from '../llb/types.js';
+import { solve } from '../solver/solver.js';
+import type { OpenStore } from '../store/store.js';
+import { wantedFaces } from '../worker/faces.js';
+import type { RefId } from '../worker/machine.js';
+import type { Machines } from '../worker/machines.js';
+import type { Sources } from '../worker/ops/source.js';
+import { ResultCache } from '../worker/result-cache.js';
+import { opRunners } from '../worker/runners.js';
+import { expectedDialect } from './isolation.js';
+
+/** Ops that may execute at once; most of the time they wait for a disk or for a process. */
+const PARALLELISM = 8;
+
+export interface Evaluation extends OpenStore {
+  readonly machines: Machines;
+  readonly sources: Sources;
+  /** As `--isolation` has it. */
+  readonly isolation: string | undefined;
+}
+
+/** The file system that an edge of the graph comes to. */
+export async function evaluate(target: Edge | undefined, evaluation: Evaluation, job: JobContext): Promise<RefId> {
+  if (!target) return null;
+  const { store, lease, machines, sources, isolation } = evaluation;
+  const result = await solve(
+    target,
+    {
+      resolve: opRunners(machines, sources, wantedFaces(target.vertex), store.refs),
+      cache: new ResultCache(store, lease, await expectedDialect(store, isolation)),
+      parallelism: PARALLELISM,
+      nonce: () => randomBytes(16).toString('hex'),
+    },
+    job,
+  );
+  if (result.kind !== 'ref') throw new Error('the target is a local directory');
+  return result.ref;
+}

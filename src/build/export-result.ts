@@ -1,0 +1,95 @@
+import { allOrAbort } from '../base/abort.js';
+import type { Converted } from '../dockerfile/to-llb/options.js';
+import { makeImage, type BuiltImage, type MadeImage, type ResultLayer } from '../exporter/make-image.js';
+import { exporterFor } from '../exporter/output-spec.js';
+import type { OutputSpec } from '../exporter/types.js';
+import type { JobContext } from '../job/context.js';
+import { hexOf } from '../oci/digest.js';
+import { familiarReference, parseReference, withDefaultTag } from '../oci/reference.js';
+import type { Lease } from '../store/leases.js';
+import { facesOf } from '../store/refs.js';
+import type { Store } from '../store/store.js';
+import type { RefId } from '../worker/machine.js';
+import type { Machines } from '../worker/machines.js';
+import type { BuildOptions, BuildResult } from './options.js';
+import type { StepCounter } from './steps.js';
+
+interface ExportInput {
+  readonly options: BuildOptions;
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly machines: Machines;
+  readonly converted: Converted;
+  readonly ref: RefId;
+  readonly job: JobContext;
+  readonly counter: StepCounter;
+  readonly startedAt: number;
+}
+
+/** Hands the result to every output that is asked for, and tells what was built. */
+export async function exportResult(input: ExportInput): Promise<BuildResult> {
+  const { options, store, machines, converted, ref, job, counter } = input;
+  const outputs: readonly OutputSpec[] = options.outputs ?? [{ type: 'image', names: [] }];
+  const tags = (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag)));
+  const epoch = converted.epoch;
+  const annotations = options.annotations ?? {};
+  let image: Promise<{ readonly built: BuiltImage; readonly made: MadeImage }> | undefined;
+  const assemble = (): NonNullable<typeof image> =>
+    (image ??= assembleImage(input).then(async (built) => ({
+      built,
+      made: await makeImage(built, store.blobs, epoch, annotations),
+    })));
+  let exported: MadeImage | undefined;
+  for (const output of outputs) {
+    const context = {
+      ref,
+      tags,
+      annotations,
+      store,
+      epoch,
+      image: assemble,
+      exportTree: (request: Parameters<Machines['exportTree']>[0]) => machines.exportTree(request, job),
+    };
+    exported = (await exporterFor(output).export(context, job)) ?? exported;
+  }
+  const counts = counter.counts;
+  if (!image) return { size: 0, layers: [], tags: [], counts };
+  const { built, made } = await image;
+  if (counts.ran > 0) await rememberTime(input, made);
+  return {
+    manifestDigest: made.manifest.digest,
+    configDigest: made.config.digest,
+    ...(exported && { exported: exported.manifest }),
+    size: built.layers.reduce((sum, layer) => sum + layer.size, 0),
+    layers: layerSummary(built),
+    tags: tags.map(familiarReference),
+    counts,
+  };
+}
+
+/** The stack of refs as layers; those that are trees are packed now. */
+async function assembleImage({ store, lease, machines, converted, ref, job }: ExportInput): Promise<BuiltImage> {
+  const chain = ref === null ? [] : await store.refs.chain(ref);
+  const layers = await allOrAbort(
+    job.signal,
+    chain.map((record) => async (signal): Promise<ResultLayer> => {
+      const fact = await machines.layer(facesOf(record), { signal });
+      lease.hold('blob', fact.blob.digest);
+      const size = await machines.layerSize(fact, { signal });
+      const { createdAt, description } = record;
+      const made = { ...(createdAt !== undefined && { createdAt }), ...(description !== undefined && { description }) };
+      return { ...fact, size, ...made };
+    }),
+  );
+  return { layers, config: converted.config, baseHistory: converted.baseConfig?.history ?? [] };
+}
+
+/** How long it took to build an image, for `compare`; a build that found everything in the cache says nothing new. */
+async function rememberTime({ store, job, startedAt }: ExportInput, made: MadeImage): Promise<void> {
+  await store.records.saveFact(`build-${hexOf(made.manifest.digest)}`, { durationMs: job.now() - startedAt });
+}
+
+function layerSummary({ layers, config }: BuiltImage): BuildResult['layers'] {
+  const steps = (config.history ?? []).filter((entry) => !entry.empty_layer);
+  return layers.map(({ diffId, size }, i) => ({ diffId, size, createdBy: steps[i]?.created_by ?? '' }));
+}

@@ -1,0 +1,81 @@
+import { mkdirSync } from 'node:fs';
+import type { Cancel } from '../base/abort.js';
+import { BuildError } from '../base/errors.js';
+import type { Store } from '../store/store.js';
+import { chooseRung, RUNGS, type ChosenRung, type IsolationReport, type RungName } from '../worker/isolation/ladder.js';
+import { probeIsolation, probeKey } from '../worker/isolation/probe.js';
+import { findPrograms } from '../worker/isolation/programs.js';
+import { spawnArgv } from '../worker/isolation/spawn-argv.js';
+
+export interface WorkerStart extends ChosenRung {
+  readonly dialect: 'trusted' | 'user';
+  /** What goes before the worker's command. */
+  readonly argv: readonly string[];
+}
+
+/** Reads `--isolation`; `auto` and nothing leave the choice to the machine. Throws USAGE. */
+export function parseIsolation(text: string | undefined): RungName | undefined {
+  if (text === undefined || text === 'auto') return undefined;
+  const known = RUNGS.find(({ name }) => name === text);
+  if (known) return known.name;
+  throw new BuildError('USAGE', `unknown isolation \`${text}\``, {
+    hint: `the rungs are: auto, ${RUNGS.map(({ name }) => name).join(', ')}`,
+  });
+}
+
+/** The rung to use on this store. The probe's answer is kept beside the store for as long as it can hold. */
+export async function chooseWorker(store: Store, wanted: string | undefined, opts: Cancel): Promise<WorkerStart> {
+  const name = parseIsolation(wanted);
+  const report = await keptReport(store, name, opts);
+  const chosen = chooseRung(report, name);
+  const programs = findPrograms(chosen.rung, process.env);
+  if ('reason' in programs) throw new BuildError('ISOLATION_UNAVAILABLE', programs.reason, { hint: programs.hint });
+  const dialect = chosen.rung === 'root' ? 'trusted' : 'user';
+  return { ...chosen, dialect, argv: spawnArgv(chosen.rung, programs) };
+}
+
+/** Probes every rung on the store's own file system, now; later builds go by the answer. */
+export async function probeAll(store: Store, opts: Cancel): Promise<IsolationReport> {
+  await forgetReports(store);
+  return await keptReport(store, RUNGS[0].name, opts);
+}
+
+/** For when a worker did not start though the kept report says that it can: the machine has changed. */
+export async function forgetReports(store: Store): Promise<void> {
+  for (const extent of ['first', 'all'] as const) await store.records.forgetFact(factName(extent));
+}
+
+/**
+ * Which trees this job will be able to read, told without probing: from the kept report, and before there is one from
+ * who we are. Guessed wrong, it costs cached results and nothing else.
+ */
+export async function expectedDialect(store: Store, isolation: string | undefined): Promise<'trusted' | 'user'> {
+  const wanted = parseIsolation(isolation);
+  const kept = (await store.records.fact(factName(wanted === undefined ? 'first' : 'all'))) as
+    | IsolationReport
+    | undefined;
+  const rung = wanted ?? kept?.rungs.find(({ available }) => available)?.name;
+  if (rung !== undefined) return rung === 'root' ? 'trusted' : 'user';
+  return process.getuid?.() === 0 ? 'trusted' : 'user';
+}
+
+function factName(extent: 'first' | 'all'): string {
+  return `isolation-${extent}-${process.getuid?.() ?? 'none'}`;
+}
+
+async function keptReport(store: Store, wanted: RungName | undefined, opts: Cancel): Promise<IsolationReport> {
+  const extent = wanted === undefined ? 'first' : 'all';
+  const fact = factName(extent);
+  const key = probeKey(store.paths.root);
+  const kept = (await store.records.fact(fact)) as IsolationReport | undefined;
+  if (kept?.key === key && kept.rungs.some((rung) => rung.available)) return kept;
+  const report = { ...(await probe(store, extent, opts)), key };
+  await store.records.saveFact(fact, report);
+  return report;
+}
+
+async function probe(store: Store, extent: 'first' | 'all', { signal }: Cancel): Promise<IsolationReport> {
+  const dir = store.paths.temp(store.leaseId);
+  mkdirSync(dir, { recursive: true });
+  return await probeIsolation(dir, { env: process.env, extent, signal });
+}

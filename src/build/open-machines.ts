@@ -1,0 +1,42 @@
+import type { JobContext } from '../job/context.js';
+import type { Store } from '../store/store.js';
+import { chooseWorker, forgetReports, parseIsolation } from './isolation.js';
+import { ContextViews } from '../worker/context/context-views.js';
+import { LayerContent } from '../worker/layer-content.js';
+import { LocalMachine } from '../worker/local-machine.js';
+import { Machines } from '../worker/machines.js';
+import { WorkerProcess } from '../worker/process/client.js';
+
+export interface OpenMachinesOptions {
+  readonly store: Store;
+  readonly job: JobContext;
+  /** `--isolation`; undefined chooses. */
+  readonly isolation: string | undefined;
+  readonly trustHostCa: boolean;
+}
+
+/** What runs the ops of a job: this process, and a worker that is started when something first needs a tree. */
+export function openMachines({ store, job, isolation, trustHostCa }: OpenMachinesOptions): Machines {
+  parseIsolation(isolation); // a wrong name is an error also where no worker is needed
+  const contexts = new ContextViews();
+  const layers = new LayerContent(store);
+  return new Machines({
+    store,
+    contexts,
+    layers,
+    trustHostCa,
+    here: new LocalMachine(store, undefined, contexts, layers),
+    startWorker: async () => {
+      const chosen = await chooseWorker(store, isolation, job);
+      const text = `isolation: ${chosen.rung} (${chosen.reason})`;
+      job.emit({ type: 'notice', level: 'info', text, at: job.now() });
+      const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, dialect: chosen.dialect };
+      try {
+        return await WorkerProcess.start(chosen.argv, settings, job);
+      } catch (error) {
+        await forgetReports(store);
+        throw error;
+      }
+    },
+  });
+}

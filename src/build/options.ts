@@ -1,0 +1,69 @@
+import type { SecretSource } from '../job/context.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Emit } from '../job/events.js';
+import type { OutputSpec } from '../exporter/types.js';
+
+/** What one build is asked for. Paths are relative to the working directory. */
+export interface BuildOptions {
+  /**
+   * What COPY and ADD read from: a directory, the address of a git repository, an http(s) URL of an archive or of a
+   * Dockerfile, or `-` for either on stdin.
+   */
+  readonly context: string;
+  /** Path of the Dockerfile; default `Dockerfile` in the context, else `dockerfile`. `-` reads stdin. In the context if that is remote. */
+  readonly file?: string;
+  /** Stage to build; default the last one. */
+  readonly target?: string;
+  readonly tags?: readonly string[];
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Base images are to be fetched anew; what can only come from the store is then refused. */
+  readonly pull?: boolean;
+  /** `os/architecture[/variant]`; default this machine's. */
+  readonly platform?: string;
+  readonly noCache?: boolean;
+  /** Name to path, `oci-layout://…`, `docker-image://…`, URL or address of a git repository. */
+  readonly buildContexts?: Readonly<Record<string, string>>;
+  /** Default: the image in the store. */
+  readonly outputs?: readonly OutputSpec[];
+  /** Directory of the store; default as `storeRoot` has it. */
+  readonly root?: string;
+  readonly isolation?: string;
+  readonly network?: 'default' | 'host' | 'none';
+  /** Stages that are run again. */
+  readonly noCacheFilter?: readonly string[];
+  /** By id, for `RUN --mount=type=secret`; never part of a key, a log, a history or a layer. */
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /** Paths of ssh agents' sockets by id; `default` is the one without an id. */
+  readonly ssh?: Readonly<Record<string, string>>;
+  /** What a Dockerfile may ask for beyond the usual: `network.host`. */
+  readonly allow?: readonly string[];
+  /** Of RUN; the build argument BUILDKIT_SANDBOX_HOSTNAME wins. */
+  readonly hostname?: string;
+  /** Lines of RUN's /etc/hosts. */
+  readonly addHosts?: readonly { readonly host: string; readonly ip: string }[];
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** Bytes of RUN's /dev/shm. */
+  readonly shmSize?: number;
+  /** Lend RUN the CA certificates that this machine trusts; outside keys, history and layers. */
+  readonly trustHostCa?: boolean;
+  readonly signal: AbortSignal;
+  readonly emit?: Emit;
+  /** Milliseconds since 1970; default the clock. */
+  readonly now?: () => number;
+}
+
+export interface BuildResult {
+  /** Of the image as it stands in the store; absent when no output needed an image. */
+  readonly manifestDigest?: string;
+  readonly configDigest?: string;
+  /** The manifest in the form that the last output of an image has: compressed, for example. */
+  readonly exported?: Descriptor;
+  /** Bytes of all layers, uncompressed. */
+  readonly size: number;
+  readonly layers: readonly { readonly diffId: string; readonly size: number; readonly createdBy: string }[];
+  readonly tags: readonly string[];
+  readonly counts: { readonly cached: number; readonly ran: number };
+}

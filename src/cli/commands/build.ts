@@ -1,0 +1,134 @@
+import { BuildError } from '../../base/errors.js';
+import { build, type BuildOptions, type BuildResult } from '../../build/index.js';
+import { parseOutput } from '../../exporter/output-spec.js';
+import type { BuildEvent } from '../../job/events.js';
+import { formatDuration, formatSize, formatTable } from '../../report/format.js';
+import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';
+import { answerCall, parseCall } from './call.js';
+import { buildMetadata, parseAnnotations, writeResult } from './build-metadata.js';
+import { nameValues } from './name-values.js';
+import { warningSummary } from '../../report/dockerfile/check-text.js';
+import { LogTail } from '../output/log-tail.js';
+import { openSink, type ProgressMode } from '../output/sink.js';
+
+interface BuildFlags {
+  readonly root?: string;
+  readonly file?: string;
+  readonly tag?: readonly string[];
+  readonly target?: string;
+  readonly buildArg?: readonly string[];
+  readonly buildContext?: readonly string[];
+  readonly label?: readonly string[];
+  readonly annotation?: readonly string[];
+  readonly iidfile?: string;
+  readonly metadataFile?: string;
+  readonly pull?: boolean;
+  readonly platform?: string;
+  /** False for `--no-cache`. */
+  readonly cache?: boolean;
+  readonly output?: readonly string[];
+  readonly network?: string;
+  readonly cacheFilter?: readonly string[];
+  readonly secret?: readonly string[];
+  readonly ssh?: readonly string[];
+  readonly addHost?: readonly string[];
+  readonly ulimit?: readonly string[];
+  readonly shmSize?: string;
+  readonly allow?: readonly string[];
+  readonly isolation?: string;
+  readonly trustHostCa?: boolean;
+  readonly progress?: ProgressMode;
+  readonly quiet?: boolean;
+  readonly call?: string;
+  readonly check?: boolean;
+}
+
+export async function run(context: string, flags: BuildFlags, signal: AbortSignal): Promise<void> {
+  const startedAt = Date.now();
+  const mode: ProgressMode = flags.quiet ? 'quiet' : (flags.progress ?? progressFromEnv() ?? 'auto');
+  const options = buildOptions(context, flags, signal);
+  const call = parseCall(flags.check ? 'check' : (flags.call ?? 'build'));
+  if (call) return await answerCall(call, { ...options, requireBases: true });
+  const sink = openSink(mode);
+  const tail = new LogTail();
+  const warnings: Extract<BuildEvent, { readonly type: 'check' }>[] = [];
+  const emit = (event: BuildEvent): void => {
+    tail.event(event);
+    if (event.type === 'check') warnings.push(event);
+    sink.event(event);
+  };
+  let result: BuildResult;
+  try {
+    result = await build({ ...options, emit });
+  } catch (error) {
+    sink.close();
+    if (mode !== 'quiet') process.stderr.write(warningSummary(warnings));
+    if (!signal.aborted) process.stderr.write(tail.text());
+    throw error;
+  }
+  sink.close();
+  if (flags.iidfile !== undefined && result.configDigest !== undefined) {
+    await writeResult(flags.iidfile, result.configDigest);
+  }
+  if (flags.metadataFile !== undefined) {
+    await writeResult(flags.metadataFile, `${JSON.stringify(buildMetadata(result), undefined, 2)}\n`);
+  }
+  if (mode !== 'quiet') {
+    process.stderr.write(summary(result, Date.now() - startedAt));
+    process.stderr.write(warningSummary(warnings));
+  }
+  const toStdout = options.outputs?.some((one) => 'dest' in one && one.dest === '-') ?? false;
+  if (result.manifestDigest !== undefined && !toStdout) process.stdout.write(`${result.manifestDigest}\n`);
+}
+
+function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): BuildOptions {
+  return {
+    context,
+    signal,
+    ...(flags.root !== undefined && { root: flags.root }),
+    ...(flags.file !== undefined && { file: flags.file }),
+    ...(flags.tag !== undefined && { tags: flags.tag }),
+    ...(flags.target !== undefined && { target: flags.target }),
+    ...(flags.platform !== undefined && { platform: flags.platform }),
+    ...(flags.isolation !== undefined && { isolation: flags.isolation }),
+    ...(flags.network !== undefined && { network: networkMode(flags.network) }),
+    ...(flags.output !== undefined && { outputs: flags.output.map(parseOutput) }),
+    ...(flags.cacheFilter !== undefined && { noCacheFilter: flags.cacheFilter.flatMap((one) => one.split(',')) }),
+    ...(flags.secret !== undefined && { secrets: parseSecrets(flags.secret, process.env) }),
+    ...(flags.ssh !== undefined && { ssh: parseAgents(flags.ssh, process.env) }),
+    ...(flags.addHost !== undefined && { addHosts: parseHosts(flags.addHost) }),
+    ...(flags.ulimit !== undefined && { ulimits: parseUlimits(flags.ulimit) }),
+    ...(flags.shmSize !== undefined && { shmSize: parseShmSize(flags.shmSize) }),
+    ...(flags.allow !== undefined && { allow: flags.allow.flatMap((one) => one.split(',')) }),
+    buildArgs: nameValues('--build-arg', flags.buildArg ?? [], process.env),
+    labels: nameValues('--label', flags.label ?? []),
+    annotations: parseAnnotations(flags.annotation ?? []),
+    pull: flags.pull ?? false,
+    buildContexts: nameValues('--build-context', flags.buildContext ?? []),
+    noCache: flags.cache === false,
+    trustHostCa: flags.trustHostCa ?? false,
+  };
+}
+
+function networkMode(mode: string): 'default' | 'host' | 'none' {
+  if (mode === 'default' || mode === 'host' || mode === 'none') return mode;
+  throw new BuildError('USAGE', `invalid network \`${mode}\``, { hint: 'the modes are: default, host, none' });
+}
+
+function progressFromEnv(): ProgressMode | undefined {
+  const mode = process.env['BUILDKIT_PROGRESS'];
+  return mode === 'plain' || mode === 'tty' || mode === 'quiet' || mode === 'auto' ? mode : undefined;
+}
+
+function summary(result: BuildResult, durationMs: number): string {
+  const { layers, counts } = result;
+  const table = formatTable(
+    layers.map((layer) => [formatSize(layer.size).padStart(8), layer.createdBy.replace(/\s+/g, ' ').slice(0, 90)]),
+  );
+  const names = result.tags.length > 0 ? ` ${result.tags.join(', ')}` : '';
+  const total = `${formatSize(result.size)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}`;
+  return (
+    `${table}built${names}: ${total}, ${counts.ran} step${counts.ran === 1 ? '' : 's'} run, ` +
+    `${counts.cached} cached, ${formatDuration(durationMs)}\n`
+  );
+}

@@ -1,0 +1,14 @@
+import { findImage, openStore } from '../../build/index.js';
+import { parseReference, withDefaultTag } from '../../oci/reference.js';
+
+export async function run(
+  source: string,
+  target: string,
+  flags: { readonly root?: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const reference = withDefaultTag(parseReference(target));
+  await using opened = await openStore(flags.root, signal);
+  const { target: descriptor } = await findImage(opened.store, source);
+  await opened.store.images.tag(descriptor, [reference], { signal });
+}

@@ -1,0 +1,178 @@
+import { seccompProfile } from './seccomp.js';
+import type { RunMount, RunSpec } from './types.js';
+
+export interface SpecOptions {
+  /** True in a user namespace: what only the machine's root may mount is bound instead. */
+  readonly userNamespace: boolean;
+  readonly seccomp: boolean;
+  /** Of the process that starts the runtime: what an insecure run gets. */
+  readonly ownCapabilities: readonly string[];
+  readonly arch: NodeJS.Architecture;
+  /** Where the run's cwd leads inside the root, links followed. */
+  readonly cwd: string;
+  readonly resolvConf: string;
+  readonly hosts: string;
+  /** Modes of the directories that a tmpfs covers, by target; runtimes differ in what they make of them. */
+  readonly tmpfsModes: ReadonlyMap<string, number>;
+  /** `mount`, for a runtime that takes `nodev` off the root; see `nodevHook`. */
+  readonly mountProgram?: string;
+}
+
+interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+const HOSTNAME = 'buildkitsandbox';
+const SHM_SIZE = 64 * 1024 * 1024;
+
+/** Docker's default set, which is BuildKit's too. */
+const CAPABILITIES = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FSETID',
+  'CAP_FOWNER',
+  'CAP_MKNOD',
+  'CAP_NET_RAW',
+  'CAP_SETGID',
+  'CAP_SETUID',
+  'CAP_SETFCAP',
+  'CAP_SETPCAP',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_SYS_CHROOT',
+  'CAP_KILL',
+  'CAP_AUDIT_WRITE',
+];
+
+const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+
+/**
+ * The runtime's `config.json`. Devices are kept away without a device cgroup, which a process without cgroups of its own
+ * cannot have: everything is mounted `nodev`, the root included (see `oci-runtime.ts`), and the harmless devices
+ * are bound in one by one (in a user namespace runtimes do that themselves). Making other device nodes still
+ * works, as in a layer they must; opening them does not.
+ */
+export function ociSpec(spec: RunSpec, opts: SpecOptions): object {
+  const capabilities = spec.insecure ? opts.ownCapabilities : CAPABILITIES;
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: false,
+      user: { ...spec.user, umask: 0o022 },
+      args: spec.args,
+      env: spec.env,
+      cwd: opts.cwd,
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      rlimits: (spec.ulimits ?? []).map(({ name, soft, hard }) => ({
+        type: `RLIMIT_${name.toUpperCase()}`,
+        soft: limit(soft),
+        hard: limit(hard),
+      })),
+      noNewPrivileges: false,
+    },
+    root: { path: spec.rootfs, readonly: spec.readonlyRoot === true },
+    hostname: spec.hostname ?? HOSTNAME,
+    mounts: onceEach([...systemMounts(spec, opts), ...spec.mounts.map((one) => userMount(one, opts))]),
+    ...(opts.mountProgram === undefined || spec.insecure
+      ? {}
+      : { hooks: { createContainer: [nodevHook(opts.mountProgram, spec)] } }),
+    linux: {
+      namespaces: [
+        { type: 'pid' },
+        { type: 'ipc' },
+        { type: 'uts' },
+        { type: 'mount' },
+        ...(spec.network === 'none' ? [{ type: 'network' }] : []),
+      ],
+      maskedPaths: spec.insecure ? [] : MASKED_PATHS,
+      readonlyPaths: spec.insecure ? [] : READONLY_PATHS,
+      ...(opts.seccomp && !spec.insecure ? { seccomp: seccompProfile(opts.arch) } : {}),
+    },
+  };
+}
+
+/**
+ * crun binds the root anew and thereby drops the attributes it had. This gives `nodev` back inside the container's mount
+ * namespace, after everything is mounted and before anything runs. (A device node on a file system that a user
+ * namespace mounted cannot be opened anyway.)
+ */
+function nodevHook(program: string, spec: RunSpec): object {
+  const readonly = spec.readonlyRoot === true ? ',ro' : '';
+  // crun fails when a hook ends without having read the state that it writes to it.
+  const script = 'while read -r state; do :; done; exec "$0" "$@"';
+  const options = `remount,bind,nodev${readonly}`;
+  return { path: '/bin/sh', args: ['sh', '-c', script, program, '-o', options, spec.rootfs] };
+}
+
+function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
+  const quiet = ['nosuid', 'noexec', 'nodev'];
+  return [
+    mount('/proc', 'proc', 'proc', quiet),
+    mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'nodev', 'strictatime', 'mode=755', 'size=65536k']),
+    mount('/dev/pts', 'devpts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
+    mount('/dev/shm', 'tmpfs', 'shm', [...quiet, 'mode=1777', `size=${SHM_SIZE}`]),
+    mount('/dev/mqueue', 'mqueue', 'mqueue', quiet),
+    ...(opts.userNamespace ? [] : DEVICES).map((name) =>
+      mount(`/dev/${name}`, 'bind', `/dev/${name}`, ['bind', 'nosuid', 'noexec', 'dev']),
+    ),
+    sys(spec, opts),
+    mount('/etc/resolv.conf', 'bind', opts.resolvConf, ['bind', 'ro', 'nosuid', 'nodev']),
+    mount('/etc/hosts', 'bind', opts.hosts, ['bind', 'ro', 'nosuid', 'nodev']),
+  ];
+}
+
+/** A sysfs shows the network namespace it is mounted in, so its owner alone may mount one. */
+function sys(spec: RunSpec, opts: SpecOptions): OciMount {
+  const fresh = !opts.userNamespace || spec.network === 'none';
+  const access = spec.insecure ? 'rw' : 'ro';
+  return fresh
+    ? mount('/sys', 'sysfs', 'sysfs', ['nosuid', 'noexec', 'nodev', access])
+    : mount('/sys', 'bind', '/sys', ['rbind', 'nosuid', 'noexec', 'nodev', access]);
+}
+
+function userMount(wanted: RunMount, opts: SpecOptions): OciMount {
+  if (wanted.type === 'bind') {
+    const access = wanted.readonly ? 'ro' : 'rw';
+    const inert = wanted.inert ? ['nosuid', 'noexec'] : [];
+    return mount(wanted.target, 'bind', wanted.source, ['rbind', access, 'nodev', ...inert]);
+  }
+  // what is mounted in a user namespace has no devices, and BuildKit does not say `nodev` here
+  const nodev = opts.userNamespace ? [] : ['nodev'];
+  const mode = opts.tmpfsModes.get(wanted.target) ?? 0o1777;
+  const size = wanted.size ? [`size=${wanted.size}`] : [];
+  return mount(wanted.target, 'tmpfs', 'tmpfs', ['nosuid', ...nodev, ...size, `mode=${mode.toString(8)}`]);
+}
+
+/** The last mount of a destination, at the place of the first one. */
+function onceEach(mounts: readonly OciMount[]): readonly OciMount[] {
+  const byDestination = new Map<string, OciMount>();
+  for (const one of mounts) byDestination.set(one.destination, one);
+  return [...byDestination.values()];
+}
+
+function mount(destination: string, type: string, source: string, options: readonly string[]): OciMount {
+  return { destination, type, source, options };
+}
+
+/** -1 is no limit, which the runtime-spec writes as the largest number; JSON numbers in JavaScript end earlier. */
+function limit(value: number): number {
+  return value < 0 ? Number.MAX_SAFE_INTEGER : value;
+}

@@ -1,0 +1,122 @@
+import { createWriteStream } from 'node:fs';
+import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Cancel } from '../base/abort.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import { encodeHeader, TAR_END } from '../layer/tar-writer.js';
+
+/** One file of an archive. */
+export interface ArchiveFile {
+  /** Relative, ASCII. */
+  readonly name: string;
+  readonly size: number;
+  readonly open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/** A file from bytes. */
+export function fileOf(name: string, content: string | Uint8Array): ArchiveFile {
+  const bytes = Buffer.from(content);
+  return { name, size: bytes.byteLength, open: () => [bytes] };
+}
+
+/**
+ * Writes files as a tar, in byte order of their names, with directories before what is in them, modes and times
+ * fixed. `dest` `-` is stdout; a file lands by rename, whole or not at all, unless `mustBeWrittenInto`.
+ */
+export async function writeArchive(dest: string, files: readonly ArchiveFile[], opts: Cancel): Promise<void> {
+  const stream = Readable.from(tarOf(files));
+  if (dest === '-') {
+    await pipeline(stream, process.stdout, { signal: opts.signal, end: false });
+    return;
+  }
+  const temp = `${dest}.${process.pid}.tmp`;
+  try {
+    if (await mustBeWrittenInto(dest)) {
+      await pipeline(stream, createWriteStream(dest), { signal: opts.signal });
+      return;
+    }
+    await pipeline(stream, createWriteStream(temp, { flags: 'wx' }), { signal: opts.signal });
+    await rename(temp, dest);
+  } catch (error) {
+    await rm(temp, { force: true });
+    opts.signal.throwIfAborted();
+    throw exportFailure(dest, error);
+  }
+}
+
+/** A device, a pipe, a link (`/dev/stdout` is one): a rename would put a file in its place on this machine. */
+export async function mustBeWrittenInto(dest: string): Promise<boolean> {
+  try {
+    return !(await lstat(dest)).isFile();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Writes files below a directory, each by rename. */
+export async function writeDirectory(dest: string, files: readonly ArchiveFile[], opts: Cancel): Promise<void> {
+  let temp = '';
+  try {
+    for (const file of files) {
+      const target = path.join(dest, file.name);
+      await mkdir(path.dirname(target), { recursive: true });
+      temp = `${target}.${process.pid}.tmp`;
+      const handle = await open(temp, 'w');
+      try {
+        await writeFile(handle, file.open(), { signal: opts.signal });
+      } finally {
+        await handle.close();
+      }
+      await rename(temp, target);
+    }
+  } catch (error) {
+    if (temp !== '') await rm(temp, { force: true });
+    opts.signal.throwIfAborted();
+    throw exportFailure(dest, error);
+  }
+}
+
+async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array> {
+  const made = new Set<string>();
+  for (const file of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const parts = file.name.split('/');
+    for (let i = 1; i < parts.length; i++) {
+      const dir = parts.slice(0, i).join('/');
+      if (made.has(dir)) continue;
+      made.add(dir);
+      yield encodeHeader({ path: dir, type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 });
+    }
+    yield encodeHeader({ path: file.name, type: 'file', mode: 0o444, uid: 0, gid: 0, size: file.size, mtime: 0 });
+    let size = 0;
+    for await (const chunk of file.open()) {
+      size += chunk.byteLength;
+      yield chunk;
+    }
+    if (size !== file.size) throw new Error(`\`${file.name}\` gave ${size} bytes instead of ${file.size}`);
+    yield Buffer.alloc((512 - (size % 512)) % 512);
+  }
+  yield TAR_END;
+}
+
+/** Says which output failed and how to mend it; anything that is no system error is given back as it is. */
+export function exportFailure(dest: string, error: unknown): unknown {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+    return new BuildError('DISK_FULL', `no space left on the disk while writing \`${dest}\``, {
+      hint: 'free some space, or write elsewhere; nothing half-written was left',
+      cause: error,
+    });
+  }
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
+    const why = (error as Error).message;
+    return new BuildError('EXPORT_FAILED', `cannot write \`${dest}\`: ${why}`, {
+      hint: 'the folder must exist and be writable by this user',
+      cause: error,
+    });
+  }
+  if (hasCode(error, 'EPIPE'))
+    return new BuildError('EXPORT_FAILED', `whoever read \`${dest}\` stopped reading`, { cause: error });
+  return error;
+}

@@ -1,0 +1,43 @@
+import { rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { JobContext } from '../job/context.js';
+import { exportFailure, mustBeWrittenInto } from './archive.js';
+import type { ExportContext, Exporter } from './types.js';
+
+/** `type=local`: the files of the result in a directory. `type=tar`: the same as one tar. */
+export class FileTreeExporter implements Exporter {
+  readonly #form: 'directory' | 'tar';
+  readonly #dest: string;
+
+  constructor(form: 'directory' | 'tar', dest: string) {
+    this.#form = form;
+    this.#dest = dest;
+  }
+
+  async export({ ref, epoch, store, exportTree }: ExportContext, job: JobContext): Promise<undefined> {
+    const limit = epoch === undefined ? {} : { maxMtime: epoch };
+    if (this.#form === 'directory') {
+      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'directory', ...limit });
+      return undefined;
+    }
+    // The worker may see another file system than the caller for a pipe or a terminal, so it writes a file of the store.
+    const toStdout = this.#dest === '-';
+    const intoIt = toStdout || (await mustBeWrittenInto(this.#dest));
+    const temp = intoIt ? await store.blobs.tempPath() : `${path.resolve(this.#dest)}.${process.pid}.tmp`;
+    try {
+      await exportTree({ ref, dest: temp, form: 'tar', ...limit });
+      const { signal } = job;
+      if (toStdout) await pipeline(createReadStream(temp), process.stdout, { signal, end: false });
+      else if (intoIt) await pipeline(createReadStream(temp), createWriteStream(this.#dest), { signal });
+      else await rename(temp, this.#dest);
+    } catch (error) {
+      job.signal.throwIfAborted();
+      throw exportFailure(this.#dest, error);
+    } finally {
+      await rm(temp, { force: true });
+    }
+    return undefined;
+  }
+}

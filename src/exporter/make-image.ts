@@ -1,0 +1,75 @@
+import { mediaTypes, type Descriptor, type Manifest } from '../oci/descriptor.js';
+import type { HistoryEntry, ImageConfig } from '../oci/image-config.js';
+import type { LayerFact } from '../store/refs.js';
+import type { BlobStore } from '../store/blobs.js';
+import { encodeConfig } from './encode-config.js';
+import { finishConfig } from './finish-config.js';
+
+/** A layer of the result. */
+export interface ResultLayer extends LayerFact {
+  /** Bytes of the uncompressed tar. */
+  readonly size: number;
+  /** Milliseconds since 1970; absent for a base image's. */
+  readonly createdAt?: number;
+  /** What made it, for layers without an instruction of their own. */
+  readonly description?: string;
+}
+
+/** What a build gives: the layers, lowest first, and the config without them. */
+export interface BuiltImage {
+  readonly layers: readonly ResultLayer[];
+  readonly config: ImageConfig;
+  /** Of the image that all of it stands on. */
+  readonly baseHistory: readonly HistoryEntry[];
+}
+
+/** Of the manifest. */
+export type Annotations = Readonly<Record<string, string>>;
+
+export interface MadeImage {
+  readonly manifest: Descriptor;
+  readonly config: Descriptor;
+  /** As `manifest` lists them. */
+  readonly layers: readonly Descriptor[];
+}
+
+/**
+ * Writes config and manifest into the store. The config depends on the build alone, so it is one for every form that
+ * the layers are exported in. `epoch`: seconds since 1970 that stand in for every time (SOURCE_DATE_EPOCH).
+ */
+export async function makeImage(
+  built: BuiltImage,
+  blobs: BlobStore,
+  epoch: number | undefined,
+  annotations: Annotations = {},
+): Promise<MadeImage> {
+  const config = finishConfig(built, epoch);
+  const bytes = Buffer.from(encodeConfig(config));
+  const digest = await blobs.putBytes(bytes);
+  const descriptor = { mediaType: mediaTypes.config, digest, size: bytes.byteLength };
+  return await makeManifest(
+    descriptor,
+    built.layers.map((layer) => layer.blob),
+    blobs,
+    annotations,
+  );
+}
+
+/** Writes a manifest over a config and layers that are in the store. */
+export async function makeManifest(
+  config: Descriptor,
+  layers: readonly Descriptor[],
+  blobs: BlobStore,
+  annotations: Annotations = {},
+): Promise<MadeImage> {
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config,
+    layers,
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+  };
+  const bytes = Buffer.from(JSON.stringify(manifest, undefined, 2));
+  const digest = await blobs.putBytes(bytes);
+  return { manifest: { mediaType: mediaTypes.manifest, digest, size: bytes.byteLength }, config, layers };
+}

@@ -1,0 +1,186 @@
+import { createHash, type Hash } from 'node:crypto';
+import { BuildError } from '../base/errors.js';
+import type { Digest, DiffId } from '../oci/digest.js';
+import type { Entry } from './entry.js';
+import type { Fragment } from './sparse.js';
+import type { TarEntry } from './tar-entry.js';
+import { TarParser, type TarSink } from './tar-reader.js';
+
+/** An entry of a layer, with what is needed to read its content later. */
+export interface TocEntry extends Entry {
+  /** Files: of the content, holes as zeros. */
+  readonly digest?: Digest;
+  /** Files: where the content begins in the uncompressed tar. */
+  readonly dataOffset?: number;
+  /** Sparse files: the parts that the tar holds, one directly after the other from `dataOffset`. */
+  readonly fragments?: readonly Fragment[];
+  /** The content itself, of the small files that name users. */
+  readonly bytes?: Buffer;
+}
+
+/** Table of contents of one layer: its entries in the order of the tar, markers of removal among them. */
+export interface Toc {
+  readonly diffId: DiffId;
+  /** Bytes of the uncompressed tar. */
+  readonly size: number;
+  readonly entries: readonly TocEntry[];
+}
+
+/** Files that `USER`, `COPY --chown` and WORKDIR look into, and the most that is kept of one. */
+const KEPT = new Set(['etc/passwd', 'etc/group']);
+const KEPT_BYTES = 1024 * 1024;
+
+/** True if a table of contents keeps the bytes of this file. */
+export function isKept(path: string, size: number): boolean {
+  return size <= KEPT_BYTES && KEPT.has(path);
+}
+
+const ZEROS = Buffer.alloc(256 * 1024);
+
+/** Makes the entries of a table of contents from what a `TarParser` finds. */
+export class TocSink implements TarSink {
+  readonly entries: TocEntry[] = [];
+  #entry: TarEntry | undefined;
+  #hash: Hash | undefined;
+  #position = 0;
+  #kept: Buffer[] | undefined;
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry;
+    this.#position = 0;
+    this.#hash = entry.type === 'file' ? createHash('sha256') : undefined;
+    this.#kept = entry.type === 'file' && isKept(entry.path, entry.size) ? [] : undefined;
+  }
+
+  data(bytes: Buffer, position: number): void {
+    this.#fill(position);
+    this.#hash!.update(bytes);
+    this.#kept?.push(Buffer.from(bytes));
+    this.#position += bytes.length;
+  }
+
+  end(): void {
+    const { rawName: _name, rawLinkname: _linkname, dataOffset, fragments, ...entry } = this.#entry!;
+    if (this.#hash) this.#fill(entry.size);
+    this.entries.push({
+      ...entry,
+      ...(this.#hash && { digest: `sha256:${this.#hash.digest('hex')}` as Digest, dataOffset }),
+      ...(fragments && { fragments }),
+      ...(this.#kept && { bytes: Buffer.concat(this.#kept) }),
+    });
+  }
+
+  #fill(until: number): void {
+    for (; this.#position < until; this.#position += Math.min(ZEROS.length, until - this.#position)) {
+      const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, until - this.#position));
+      this.#hash!.update(zeros);
+      this.#kept?.push(zeros);
+    }
+  }
+}
+
+/**
+ * Reads an uncompressed layer once, in chunks pushed by the caller: checks it, hashes it, and makes its table of
+ * contents, while `also` (an unpacker) sees every entry. Throws BuildError ARCHIVE_INVALID.
+ */
+export class TocBuilder {
+  readonly #toc = new TocSink();
+  readonly #hash = createHash('sha256');
+  readonly #parser: TarParser;
+  #size = 0;
+
+  constructor(also?: TarSink) {
+    this.#parser = new TarParser(also ? both(this.#toc, also) : this.#toc);
+  }
+
+  write(chunk: Buffer): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+    this.#parser.write(chunk);
+  }
+
+  finish(): Toc {
+    this.#parser.finish();
+    const diffId = `sha256:${this.#hash.digest('hex')}` as DiffId;
+    return { diffId, size: this.#size, entries: this.#toc.entries };
+  }
+}
+
+/** The table of contents of an uncompressed layer; `also` sees every entry in the same pass. */
+export async function buildToc(stream: AsyncIterable<Buffer> | Iterable<Buffer>, also?: TarSink): Promise<Toc> {
+  const builder = new TocBuilder(also);
+  for await (const chunk of stream) builder.write(chunk);
+  return builder.finish();
+}
+
+/** Every entry goes to `first`, then to `second`. */
+export function both(first: TarSink, second: TarSink): TarSink {
+  return {
+    entry(entry) {
+      first.entry(entry);
+      second.entry(entry);
+    },
+    data(bytes, position) {
+      first.data(bytes, position);
+      second.data(bytes, position);
+    },
+    end() {
+      first.end();
+      second.end();
+    },
+  };
+}
+
+/** Names the version of the form below; another one is read as damage, and the table is made anew. */
+const FORMAT = 'slipway-toc-1';
+
+/** One line of JSON for the table, one for each entry; members that are usual are left out. */
+export function serializeToc(toc: Toc): Buffer {
+  const lines = [JSON.stringify({ format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length })];
+  for (const entry of toc.entries) {
+    const { xattrs, bytes, size, uid, gid, ...rest } = entry;
+    const pairs = xattrs && [...xattrs].map(([key, value]) => [key, value.toString('base64')]);
+    lines.push(
+      JSON.stringify({
+        ...rest,
+        ...(size !== 0 && { size }),
+        ...(uid !== 0 && { uid }),
+        ...(gid !== 0 && { gid }),
+        ...(pairs && { xattrs: pairs }),
+        ...(bytes && { bytes: bytes.toString('base64') }),
+      }),
+    );
+  }
+  return Buffer.from(`${lines.join('\n')}\n`);
+}
+
+type Line = Omit<TocEntry, 'xattrs' | 'bytes'> & {
+  readonly xattrs?: readonly (readonly [string, string])[];
+  readonly bytes?: string;
+};
+
+/** Reads what `serializeToc` wrote. Throws BuildError STORE_INVALID for a part of it, or another version. */
+export function parseToc(content: Buffer): Toc {
+  const lines = content.toString('utf8').split('\n');
+  try {
+    const head = JSON.parse(lines[0] ?? '') as { format?: string; diffId: DiffId; size: number; entries: number };
+    if (head.format === FORMAT && lines.length === head.entries + 2 && lines.at(-1) === '') {
+      return { diffId: head.diffId, size: head.size, entries: lines.slice(1, -1).map(parseLine) };
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new BuildError('STORE_INVALID', 'a table of contents is damaged or of another version');
+}
+
+function parseLine(text: string): TocEntry {
+  const { xattrs, bytes, ...rest } = JSON.parse(text) as Line;
+  return {
+    ...rest,
+    size: rest.size ?? 0,
+    uid: rest.uid ?? 0,
+    gid: rest.gid ?? 0,
+    ...(xattrs && { xattrs: new Map(xattrs.map(([key, value]) => [key, Buffer.from(value, 'base64')])) }),
+    ...(bytes !== undefined && { bytes: Buffer.from(bytes, 'base64') }),
+  };
+}

@@ -1,0 +1,54 @@
+import { BuildError } from '../base/errors.js';
+import { isIndexType, isManifestType, type Descriptor, type Manifest } from './descriptor.js';
+import type { Digest } from './digest.js';
+import { parseImageConfig, parseIndex, parseManifest } from './documents.js';
+import type { ImageConfig } from './image-config.js';
+import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
+
+/** A source of small documents by digest, each checked against it. */
+export interface DocumentSource {
+  readDocument(digest: Digest): Promise<Buffer>;
+}
+
+/** An image as a read-only view: its manifest and config, no layer read. */
+export interface Image {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+}
+
+/**
+ * Reads the image for `platform` under a descriptor of a manifest or an index. Throws IMAGE_INVALID when the documents
+ * contradict each other, BASE_NOT_FOUND when the index has no such platform.
+ */
+export async function readImage(source: DocumentSource, target: Descriptor, platform: Platform): Promise<Image> {
+  if (isIndexType(target.mediaType)) return await readImage(source, await select(source, target, platform), platform);
+  if (!isManifestType(target.mediaType)) {
+    throw new BuildError('IMAGE_INVALID', `\`${target.digest}\` is a \`${target.mediaType}\`, not an image`);
+  }
+  const manifest = parseManifest(await source.readDocument(target.digest), `manifest \`${target.digest}\``);
+  const config = parseImageConfig(
+    await source.readDocument(manifest.config.digest),
+    `image config \`${manifest.config.digest}\``,
+  );
+  if (config.rootfs.diff_ids.length !== manifest.layers.length) {
+    throw new BuildError(
+      'IMAGE_INVALID',
+      `image \`${target.digest}\` has ${manifest.layers.length} layers but ${config.rootfs.diff_ids.length} diffIDs`,
+    );
+  }
+  return { descriptor: target, manifest, config };
+}
+
+async function select(source: DocumentSource, target: Descriptor, platform: Platform): Promise<Descriptor> {
+  const { manifests } = parseIndex(await source.readDocument(target.digest), `index \`${target.digest}\``);
+  const images = manifests.filter((one) => isManifestType(one.mediaType) || isIndexType(one.mediaType));
+  const found =
+    images.find((one) => one.platform && matchesPlatform(one.platform, platform)) ??
+    (images.length === 1 && !images[0]!.platform ? images[0] : undefined);
+  if (found) return found;
+  const has = images.map((one) => (one.platform ? formatPlatform(one.platform) : 'unknown')).join(', ');
+  throw new BuildError('BASE_NOT_FOUND', `no match for platform ${formatPlatform(platform)} in \`${target.digest}\``, {
+    hint: `it has: ${has || 'no image'}`,
+  });
+}

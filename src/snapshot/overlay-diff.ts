@@ -1,0 +1,80 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import type { Cancel } from '../base/abort.js';
+import { type ByteString, toFsPath } from '../base/bytes.js';
+import { lgetxattr } from '../base/linux/xattr.js';
+import { ChangeList } from './change-list.js';
+import { sameEntry } from './same-entry.js';
+import { isOpaque, isWhiteout, toTreeEntry } from './tree-entry.js';
+import type { Change, LowerView } from './types.js';
+
+/**
+ * What the upper directory of an overlay changes against what lies below, in the order and form of a layer: a walk of
+ * the tree with names as bytes; every change after the directories above it, as they are now; a removal at the place of
+ * the lost name; the first name of a file with several holds the content. Copied-up objects that are as below
+ * are left out, directories too unless something in them changed. Sockets are left out.
+ *
+ * `lower` should say nanoseconds (`TreeView` does): without them a file rewritten within the same second to
+ * the same size and content counts as unchanged.
+ */
+export async function diffUpper(upper: ByteString, lower: LowerView, { signal }: Cancel): Promise<readonly Change[]> {
+  const changes = new ChangeList(upper);
+  await walk({ upper, lower, signal, changes }, '', false);
+  return changes.finish();
+}
+
+interface Walk extends Cancel {
+  readonly upper: ByteString;
+  readonly lower: LowerView;
+  readonly changes: ChangeList;
+}
+
+/** In an opaque directory names of below are gone unless they are here again; elsewhere a whiteout says so. */
+async function walk(at: Walk, dir: ByteString, opaque: boolean): Promise<void> {
+  at.signal.throwIfAborted();
+  const present = readdirSync(toFsPath(under(at.upper, dir)), 'latin1').sort();
+  const lost = opaque ? without(at.lower.list(dir) ?? [], present) : [];
+  let next = 0;
+  for (const name of present) {
+    for (; next < lost.length && (lost[next] as string) < name; next++)
+      at.changes.remove(join(dir, lost[next] as string));
+    await visit(at, join(dir, name), opaque);
+  }
+  for (; next < lost.length; next++) at.changes.remove(join(dir, lost[next] as string));
+}
+
+async function visit(at: Walk, path: ByteString, inOpaque: boolean): Promise<void> {
+  const fullPath = under(at.upper, path);
+  const stat = lstatSync(toFsPath(fullPath), { bigint: true });
+  const below = at.lower.lstat(path);
+  if (isWhiteout(stat)) {
+    if (below) at.changes.remove(path);
+    return;
+  }
+  const entry = toTreeEntry(stat, fullPath, path);
+  if (!entry) return;
+  if (!below || !(await sameEntry(below, entry, at.lower, fullPath))) at.changes.add(entry);
+  else if (inOpaque) at.changes.keep(entry);
+  if (entry.type !== 'dir') return;
+  refuseRedirect(fullPath);
+  // Below an opaque directory nothing shows through, whether or not the directories in it are marked as well.
+  await walk(at, path, below?.type === 'dir' && (inOpaque || isOpaque(fullPath)));
+}
+
+function refuseRedirect(fullPath: ByteString): void {
+  for (const name of ['trusted.overlay.redirect', 'user.overlay.redirect']) {
+    if (lgetxattr(fullPath, name)) throw new Error('an upper directory with redirects cannot be read by itself');
+  }
+}
+
+function without(names: readonly ByteString[], present: readonly ByteString[]): readonly ByteString[] {
+  const here = new Set(present);
+  return names.filter((name) => !here.has(name));
+}
+
+function join(dir: ByteString, name: ByteString): ByteString {
+  return dir === '' ? name : `${dir}/${name}`;
+}
+
+function under(root: ByteString, path: ByteString): ByteString {
+  return path === '' ? root : `${root}/${path}`;
+}

@@ -1,0 +1,68 @@
+import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { type ByteString, toFsPath } from '../base/bytes.js';
+import { majorOf, minorOf } from '../base/linux/inode.js';
+import { lgetxattr, llistxattr } from '../base/linux/xattr.js';
+import type { FileType, TreeEntry } from './types.js';
+
+const S_IFMT = 0o170000n;
+const TYPES: ReadonlyMap<bigint, FileType> = new Map<bigint, FileType>([
+  [0o100000n, 'file'],
+  [0o040000n, 'dir'],
+  [0o120000n, 'symlink'],
+  [0o020000n, 'char'],
+  [0o060000n, 'block'],
+  [0o010000n, 'fifo'],
+]);
+
+/**
+ * What lies at `fullPath`, under the name `path`, links not followed; undefined when nothing is there or it is a socket,
+ * which no archive can hold. Attributes that overlayfs keeps for itself are left out.
+ */
+export function readTreeEntry(fullPath: ByteString, path: ByteString): TreeEntry | undefined {
+  const stat = lstatSync(toFsPath(fullPath), { bigint: true, throwIfNoEntry: false });
+  return stat && toTreeEntry(stat, fullPath, path);
+}
+
+export function toTreeEntry(stat: BigIntStats, fullPath: ByteString, path: ByteString): TreeEntry | undefined {
+  const type = TYPES.get(stat.mode & S_IFMT);
+  if (type === undefined) return undefined;
+  const device = type === 'char' || type === 'block' ? Number(stat.rdev) : undefined;
+  const xattrs = readXattrs(fullPath);
+  const nanoseconds = Number(((stat.mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
+  return {
+    path,
+    type,
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: type === 'file' ? Number(stat.size) : 0,
+    mtime: Number((stat.mtimeNs - BigInt(nanoseconds)) / 1_000_000_000n),
+    mtimeNanoseconds: nanoseconds,
+    ...(type === 'symlink' ? { linkname: readlinkSync(toFsPath(fullPath), 'latin1') } : {}),
+    ...(device === undefined ? {} : { devMajor: majorOf(device), devMinor: minorOf(device) }),
+    ...(xattrs === undefined ? {} : { xattrs }),
+    ...(type !== 'dir' && stat.nlink > 1n ? { inode: `${stat.dev}:${stat.ino}` } : {}),
+  };
+}
+
+/** A removed name as overlayfs marks it in an upper directory: a character device 0:0. */
+export function isWhiteout(stat: BigIntStats): boolean {
+  return (stat.mode & S_IFMT) === 0o020000n && stat.rdev === 0n;
+}
+
+/** A directory of an upper tree that hides what is below. */
+export function isOpaque(fullPath: ByteString): boolean {
+  return OPAQUE.some((name) => lgetxattr(fullPath, name)?.toString() === 'y');
+}
+
+const OPAQUE = ['trusted.overlay.opaque', 'user.overlay.opaque'];
+
+function readXattrs(fullPath: ByteString): ReadonlyMap<string, Buffer> | undefined {
+  let found: Map<string, Buffer> | undefined;
+  for (const name of llistxattr(fullPath)) {
+    if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')) continue;
+    const value = lgetxattr(fullPath, name);
+    if (value !== undefined) (found ??= new Map()).set(name, value);
+  }
+  return found;
+}

@@ -1,0 +1,198 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Cancel } from '../base/abort.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import { limits } from '../base/limits.js';
+import type { ContentSink, ContentSource } from '../oci/content.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { digestOf, type Digest } from '../oci/digest.js';
+import { verified } from '../oci/verified.js';
+import { statRegularFile } from './regular-file.js';
+import type { StorePaths } from './paths.js';
+
+const CHUNK = 1024 * 1024;
+
+/** Blobs by digest in the store's image layout. Whatever stands under a digest landed there by rename, whole. */
+export class BlobStore implements ContentSource, ContentSink {
+  readonly #paths: StorePaths;
+  readonly #temp: string;
+
+  /** `lease` names the job; its temporary files are swept with it. */
+  constructor(paths: StorePaths, lease: string) {
+    this.#paths = paths;
+    this.#temp = paths.temp(lease);
+  }
+
+  path(digest: Digest): string {
+    return this.#paths.blob(digest);
+  }
+
+  async has(digest: Digest, { signal }: Cancel): Promise<boolean> {
+    signal.throwIfAborted();
+    return (await this.size(digest)) !== undefined;
+  }
+
+  /** Bytes of a blob; undefined when it is not there. */
+  async size(digest: Digest): Promise<number | undefined> {
+    try {
+      return (await stat(this.#paths.blob(digest))).size;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  open(target: Descriptor, opts: Cancel): AsyncIterable<Buffer> {
+    return verified(this.#read(target, opts), target);
+  }
+
+  async *#read(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      yield* readChunks(this.#paths.blob(target.digest), opts);
+    } catch (error) {
+      throw hasCode(error, 'ENOENT') ? notFound(target.digest, error) : error;
+    }
+  }
+
+  /** A small document, checked against its digest. Throws BLOB_NOT_FOUND, BLOB_CORRUPT, IMAGE_INVALID (too large). */
+  async readDocument(digest: Digest): Promise<Buffer> {
+    const size = await this.size(digest);
+    if (size === undefined) throw notFound(digest);
+    if (size > limits.documentBytes) {
+      throw new BuildError(
+        'IMAGE_INVALID',
+        `document \`${digest}\` has ${size} bytes, more than ${limits.documentBytes}`,
+      );
+    }
+    const bytes = await readFile(this.#paths.blob(digest));
+    if (digestOf(bytes) !== digest) {
+      throw new BuildError('BLOB_CORRUPT', `document \`${digest}\` in the store is damaged`, {
+        hint: 'build or fetch the image again',
+      });
+    }
+    return bytes;
+  }
+
+  async put(target: Descriptor, content: AsyncIterable<Uint8Array>, opts: Cancel): Promise<void> {
+    const written = await this.write(verified(content, target), opts);
+    await written.commit(target.digest);
+  }
+
+  async putBytes(bytes: Uint8Array): Promise<Digest> {
+    const digest = digestOf(bytes);
+    if (await this.#holds(digest, bytes)) return digest;
+    const { temp, handle } = await this.#create();
+    try {
+      await handle.writeFile(bytes);
+    } finally {
+      await handle.close();
+    }
+    await this.#land(temp, digest);
+    return digest;
+  }
+
+  /** Whether the very bytes are there: a document that was damaged is mended by writing it again. */
+  async #holds(digest: Digest, bytes: Uint8Array): Promise<boolean> {
+    if ((await this.size(digest)) !== bytes.byteLength) return false;
+    return (await readFile(this.#paths.blob(digest))).equals(bytes);
+  }
+
+  /** Writes bytes whose digest is not known yet. Nothing stands in the store until `commit`. */
+  async write(content: AsyncIterable<Uint8Array>, { signal }: Cancel): Promise<WrittenBlob> {
+    const { temp, handle } = await this.#create();
+    const hash = createHash('sha256');
+    let size = 0;
+    try {
+      for await (const chunk of content) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+        size += chunk.byteLength;
+        await writeAll(handle, chunk);
+      }
+      await handle.close();
+    } catch (error) {
+      await handle.close();
+      await rm(temp, { force: true });
+      throw error;
+    }
+    const digest = `sha256:${hash.digest('hex')}` as Digest;
+    return { digest, size, commit: (as = digest) => this.#land(temp, as), discard: () => rm(temp, { force: true }) };
+  }
+
+  /** Path for a file that this job is about to write and then `adopt`. Its folder exists. */
+  async tempPath(): Promise<string> {
+    await mkdir(this.#temp, { recursive: true });
+    return path.join(this.#temp, randomBytes(8).toString('hex'));
+  }
+
+  /** Takes a finished file made at a `tempPath` in under the digest that its writer computed. */
+  async adopt(temp: string, digest: Digest): Promise<void> {
+    await this.#land(temp, digest);
+  }
+
+  /**
+   * Takes a file from outside in, checked. On file systems that can, no byte is copied twice (reflink).
+   * The copy is verified, not the original: the original may change meanwhile.
+   */
+  async copyIn(file: string, target: Descriptor, opts: Cancel): Promise<void> {
+    const temp = await this.tempPath();
+    try {
+      await statRegularFile(file);
+      await copyFile(file, temp, constants.COPYFILE_FICLONE);
+      for await (const chunk of verified(readChunks(temp, opts), target)) void chunk;
+      await this.#land(temp, target.digest);
+    } catch (error) {
+      await rm(temp, { force: true });
+      throw hasCode(error, 'ENOENT') ? notFound(target.digest, error) : error;
+    }
+  }
+
+  async #create(): Promise<{ temp: string; handle: Awaited<ReturnType<typeof open>> }> {
+    const temp = await this.tempPath();
+    return { temp, handle: await open(temp, 'wx', 0o644) };
+  }
+
+  async #land(temp: string, digest: Digest): Promise<void> {
+    await rename(temp, this.#paths.blob(digest));
+  }
+}
+
+export interface WrittenBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Puts the blob in its place. */
+  commit(as?: Digest): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** The bytes of a file in order, in chunks of a megabyte at most; all of it, or `length` bytes from `start`. */
+export async function* readChunks(
+  file: string,
+  { signal, start = 0, length = Infinity }: Cancel & { readonly start?: number; readonly length?: number },
+): AsyncGenerator<Buffer, void, undefined> {
+  const handle = await open(file, 'r');
+  try {
+    for (let done = 0; done < length;) {
+      signal.throwIfAborted();
+      const size = Math.min(CHUNK, length - done);
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
+      if (bytesRead === 0) return;
+      done += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAll(handle: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength;) {
+    at += (await handle.write(chunk, at, chunk.byteLength - at)).bytesWritten;
+  }
+}
+
+function notFound(digest: Digest, cause?: unknown): BuildError {
+  return new BuildError('BLOB_NOT_FOUND', `blob \`${digest}\` is not there`, { cause });
+}

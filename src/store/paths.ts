@@ -1,0 +1,56 @@
+import path from 'node:path';
+import { hexOf, type Digest, type DiffId } from '../oci/digest.js';
+
+/** Where everything lies below the store's root. The one place that knows the names. */
+export class StorePaths {
+  constructor(readonly root: string) {}
+
+  get version(): string {
+    return path.join(this.root, 'store.json');
+  }
+  get layout(): string {
+    return path.join(this.root, 'oci-layout');
+  }
+  get index(): string {
+    return path.join(this.root, 'index.json');
+  }
+  blob(digest: Digest): string {
+    return path.join(this.root, 'blobs', 'sha256', hexOf(digest));
+  }
+  /** Table of contents of a layer. */
+  toc(diffId: DiffId): string {
+    return path.join(this.root, 'toc', `${hexOf(diffId)}.jsonl`);
+  }
+  /** Committed trees, one directory each; names are short, because overlay options are limited to a page. */
+  get trees(): string {
+    return path.join(this.root, 'trees');
+  }
+  get refs(): string {
+    return path.join(this.root, 'refs');
+  }
+  get records(): string {
+    return path.join(this.root, 'records');
+  }
+  get leases(): string {
+    return path.join(this.root, 'leases');
+  }
+  lock(name: string): string {
+    return path.join(this.root, 'locks', name);
+  }
+  /** Unfinished files of the job that holds this lease; swept when it is void. */
+  temp(lease: string): string {
+    return path.join(this.root, 'tmp', lease);
+  }
+  /** Unfinished trees of that job; swept by a worker, because their files may belong to other users. */
+  work(lease: string): string {
+    return path.join(this.root, 'work', lease);
+  }
+  /** What was fetched of a git remote. */
+  git(name: string): string {
+    return path.join(this.root, 'git', name);
+  }
+  /** Contents of `RUN --mount=type=cache`. */
+  cacheMount(name: string): string {
+    return path.join(this.root, 'mounts', name);
+  }
+}

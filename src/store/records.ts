@@ -1,0 +1,77 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { replaceFile } from '../base/atomic-file.js';
+import { hasCode } from '../base/errors.js';
+import { hexOf, type Digest } from '../oci/digest.js';
+import type { StorePaths } from './paths.js';
+
+/** `results`: ids of refs, one an output. `alias`: the key that stands for the result. */
+export type CacheRecord = { readonly results: readonly string[] } | { readonly alias: Digest };
+
+/** Cache records, one small file a key and kind, each replaced by rename. */
+export class RecordStore {
+  readonly #paths: StorePaths;
+  readonly #lease: string;
+
+  constructor(paths: StorePaths, lease: string) {
+    this.#paths = paths;
+    this.#lease = lease;
+  }
+
+  async results(key: Digest): Promise<readonly string[] | undefined> {
+    return ((await this.#read(key, 'results')) as { results: readonly string[] } | undefined)?.results;
+  }
+
+  async alias(key: Digest): Promise<Digest | undefined> {
+    return ((await this.#read(key, 'alias')) as { alias: Digest } | undefined)?.alias;
+  }
+
+  async saveResults(key: Digest, results: readonly string[]): Promise<void> {
+    await this.#write(key, 'results', { results });
+  }
+
+  async saveAlias(key: Digest, alias: Digest): Promise<void> {
+    await this.#write(key, 'alias', { alias });
+  }
+
+  /** Any small remembered fact that can be found out again, such as the compressed form of a layer. */
+  async fact(name: string): Promise<unknown> {
+    return await this.#readFile(path.join(this.#paths.records, 'facts', name));
+  }
+
+  async forgetFact(name: string): Promise<void> {
+    await rm(path.join(this.#paths.records, 'facts', name), { force: true });
+  }
+
+  async saveFact(name: string, value: object): Promise<void> {
+    await this.#writeFile(path.join(this.#paths.records, 'facts', name), value);
+  }
+
+  #file(key: Digest, kind: string): string {
+    const hex = hexOf(key);
+    return path.join(this.#paths.records, hex.slice(0, 2), `${hex}.${kind}`);
+  }
+
+  async #read(key: Digest, kind: string): Promise<unknown> {
+    return await this.#readFile(this.#file(key, kind));
+  }
+
+  async #readFile(file: string): Promise<unknown> {
+    try {
+      return JSON.parse(await readFile(file, 'utf8'));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      if (error instanceof SyntaxError) return undefined; // cut short when the power failed: found out again
+      throw error;
+    }
+  }
+
+  async #write(key: Digest, kind: string, record: CacheRecord): Promise<void> {
+    await this.#writeFile(this.#file(key, kind), record);
+  }
+
+  async #writeFile(file: string, value: object): Promise<void> {
+    await mkdir(path.dirname(file), { recursive: true });
+    await replaceFile(file, JSON.stringify(value), this.#paths.temp(this.#lease));
+  }
+}

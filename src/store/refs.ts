@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { replaceFile } from '../base/atomic-file.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { digestOf, hexOf, type DiffId } from '../oci/digest.js';
+import type { StorePaths } from './paths.js';
+
+/**
+ * What a ref's trees are written for. They do not mix: overlayfs as root reads `trusted.overlay.*`, in a user
+ * namespace `user.overlay.*` (and owners are shifted there), and plain trees hold everything below as well.
+ */
+export type TreeDialect = 'trusted' | 'user' | 'plain';
+
+/** A parent and one change. Immutable; the faces of the change are facts that are added as they become known. */
+export interface RefRecord {
+  readonly id: string;
+  readonly parent?: string;
+  /** Milliseconds since 1970, when the change was first made; undefined for layers of a base image. */
+  readonly createdAt?: number;
+  /** What made the change, for the history of images where no instruction accounts for it. */
+  readonly description?: string;
+  /** The ref whose faces are this one's as well: it is the same change, on another parent. */
+  readonly faces?: string;
+}
+
+/** The ref that the faces of a record's change are kept under. */
+export function facesOf(record: RefRecord): string {
+  return record.faces ?? record.id;
+}
+
+/** The layer face: the change as a tar, and the bytes it is stored as. */
+export interface LayerFact {
+  readonly diffId: DiffId;
+  readonly blob: Descriptor;
+}
+
+/**
+ * Refs on disk: `<id>.json`, and beside it one small file for each face that exists. Every file is written once, by
+ * rename; two writers of the same fact write the same, or an equally good, one.
+ */
+export class RefStore {
+  readonly #paths: StorePaths;
+  readonly #lease: string;
+
+  constructor(paths: StorePaths, lease: string) {
+    this.#paths = paths;
+    this.#lease = lease;
+  }
+
+  /** A name for a new change. */
+  newId(): string {
+    return `r${randomBytes(10).toString('hex')}`;
+  }
+
+  /**
+   * The name of a layer of a base image on those below it, the same for every image that has them. It covers the blob as
+   * well: what a config says of another image's diffIDs is not known to be true, and must not reach that image.
+   */
+  layerRefId(parent: string | undefined, { diffId, blob }: LayerFact): string {
+    return `c${hexOf(digestOf([parent ?? '', diffId, blob.digest].join(' ')))}`;
+  }
+
+  async save(record: RefRecord): Promise<void> {
+    await this.#write(`${record.id}.json`, record);
+  }
+
+  async load(id: string): Promise<RefRecord | undefined> {
+    return (await this.#read(`${id}.json`)) as RefRecord | undefined;
+  }
+
+  /** The stack of refs up to `id`, lowest first. Throws STORE_INVALID when one of them is gone. */
+  async chain(id: string): Promise<readonly RefRecord[]> {
+    const chain: RefRecord[] = [];
+    for (let next: string | undefined = id; next !== undefined;) {
+      const record: RefRecord | undefined = await this.load(next);
+      if (!record) {
+        throw new BuildError('STORE_INVALID', `the cached result \`${next}\` is gone from the store`, {
+          hint: 'build again, which makes it anew',
+        });
+      }
+      chain.push(record);
+      next = record.parent;
+    }
+    return chain.reverse();
+  }
+
+  async layer(id: string): Promise<LayerFact | undefined> {
+    return (await this.#read(`${id}.layer.json`)) as LayerFact | undefined;
+  }
+
+  async saveLayer(id: string, fact: LayerFact): Promise<void> {
+    await this.#write(`${id}.layer.json`, fact);
+  }
+
+  /** Name of the tree below `trees/`; undefined when there is none in this dialect. */
+  async tree(id: string, dialect: TreeDialect): Promise<string | undefined> {
+    const fact = (await this.#read(`${id}.${dialect}.json`)) as { tree: string } | undefined;
+    if (!fact) return undefined;
+    return (await exists(path.join(this.#paths.trees, fact.tree))) ? fact.tree : undefined;
+  }
+
+  async saveTree(id: string, dialect: TreeDialect, tree: string): Promise<void> {
+    await this.#write(`${id}.${dialect}.json`, { tree });
+  }
+
+  async #read(name: string): Promise<unknown> {
+    try {
+      return JSON.parse(await readFile(path.join(this.#paths.refs, name), 'utf8'));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      if (error instanceof SyntaxError) return undefined; // cut short when the power failed: as good as gone
+      throw error;
+    }
+  }
+
+  async #write(name: string, value: unknown): Promise<void> {
+    await replaceFile(path.join(this.#paths.refs, name), JSON.stringify(value), this.#paths.temp(this.#lease));
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}

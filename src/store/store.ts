@@ -1,0 +1,117 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { replaceFile } from '../base/atomic-file.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import { explainSystemError } from '../base/system-errors.js';
+import type { Cancel } from '../base/abort.js';
+import { withLock } from './lock.js';
+import { BlobStore } from './blobs.js';
+import { ImageStore } from './images.js';
+import { Lease, sweepDeadLeases } from './leases.js';
+import { StorePaths } from './paths.js';
+import { RecordStore } from './records.js';
+import { RefStore } from './refs.js';
+
+const VERSION = 1;
+
+/** `--root`, else `SLIPWAY_ROOT`, else `$XDG_DATA_HOME/slipway`, else `~/.local/share/slipway`. */
+export function storeRoot(option: string | undefined, env: NodeJS.ProcessEnv): string {
+  const root =
+    option ||
+    env['SLIPWAY_ROOT'] ||
+    path.join(env['XDG_DATA_HOME'] || path.join(os.homedir(), '.local/share'), 'slipway');
+  return path.resolve(root);
+}
+
+/**
+ * A store as one job sees it. It is an OCI image layout that other tools can read as it lies; beside the layout it keeps
+ * refs, trees, tables of contents and cache records. Any number of processes may use one store.
+ */
+export class Store {
+  readonly paths: StorePaths;
+  readonly leaseId: string;
+  readonly blobs: BlobStore;
+  readonly images: ImageStore;
+  readonly refs: RefStore;
+  readonly records: RecordStore;
+
+  private constructor(paths: StorePaths, leaseId: string) {
+    this.paths = paths;
+    this.leaseId = leaseId;
+    this.blobs = new BlobStore(paths, leaseId);
+    this.images = new ImageStore(paths, leaseId);
+    this.refs = new RefStore(paths, leaseId);
+    this.records = new RecordStore(paths, leaseId);
+  }
+
+  /**
+   * Opens the store for a job, making it if absent, and takes the job's lease. What dead jobs left is swept.
+   * Throws STORE_INVALID for a store of a later version, STORE_UNAVAILABLE and DISK_FULL.
+   */
+  static async open(root: string, { signal }: Cancel): Promise<OpenStore> {
+    const paths = new StorePaths(root);
+    try {
+      if ((await readVersion(paths)) !== VERSION) {
+        await mkdir(path.join(root, 'locks'), { recursive: true });
+        await withLock(paths.lock('store'), signal, () => prepare(paths));
+      }
+      const lease = Lease.take(paths);
+      await sweepDeadLeases(paths);
+      return { store: new Store(paths, lease.id), lease };
+    } catch (error) {
+      throw explainSystemError(error, `opening the store \`${root}\``);
+    }
+  }
+
+  /** The store of a job whose lease another process of the same job holds. */
+  static join(root: string, leaseId: string): Store {
+    return new Store(new StorePaths(root), leaseId);
+  }
+}
+
+export interface OpenStore {
+  readonly store: Store;
+  readonly lease: Lease;
+}
+
+async function prepare(paths: StorePaths): Promise<void> {
+  if ((await readVersion(paths)) !== undefined) return; // another process made it meanwhile
+  for (const dir of ['blobs/sha256', 'toc', 'trees', 'refs', 'records', 'leases', 'locks', 'tmp', 'work', 'mounts']) {
+    await mkdir(path.join(paths.root, dir), { recursive: true });
+  }
+  if (!(await present(paths.layout))) {
+    await replaceFile(paths.layout, JSON.stringify({ imageLayoutVersion: '1.0.0' }), path.join(paths.root, 'tmp'));
+  }
+  if (!(await present(paths.index))) {
+    const empty = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [] };
+    await replaceFile(paths.index, JSON.stringify(empty), path.join(paths.root, 'tmp'));
+  }
+  await replaceFile(paths.version, JSON.stringify({ version: VERSION }), path.join(paths.root, 'tmp'));
+}
+
+async function readVersion(paths: StorePaths): Promise<number | undefined> {
+  const text = await present(paths.version);
+  if (text === undefined) return undefined;
+  const version: unknown = JSON.parse(text).version;
+  if (typeof version !== 'number') throw new BuildError('STORE_INVALID', `\`${paths.version}\` is damaged`);
+  if (version !== VERSION) {
+    throw new BuildError(
+      'STORE_INVALID',
+      `the store \`${paths.root}\` has format ${version}, this Slipway knows ${VERSION}`,
+      {
+        hint: 'use a newer Slipway, or another store with `--root`',
+      },
+    );
+  }
+  return version;
+}
+
+async function present(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { fromText } from '../../base/bytes.js';
+import { MS, mount } from '../../base/linux/mount.js';
+import { unmountBelow } from '../../base/linux/mounts-below.js';
+import { OciRuntime } from '../../executor/oci-runtime.js';
+import { findRuntime } from '../../executor/runtime.js';
+import type { Executor } from '../../executor/types.js';
+import type { TreeParts } from '../local-machine.js';
+import type { Store } from '../../store/store.js';
+import { scratch } from '../scratch.js';
+
+let runtime: ReturnType<typeof findRuntime> | undefined;
+let runDir: string | undefined;
+
+/** An executor with a folder of its own for bundles and other files of the run; gone with it. */
+export function executorFor({ store, dialect }: TreeParts): {
+  readonly executor: Executor;
+  readonly dir: string;
+  /** In memory and for this process only: for what must never be on a disk, and for mounts. */
+  readonly privateDir: string;
+  [Symbol.dispose](): void;
+} {
+  runtime ??= findRuntime(process.env);
+  const work = scratch(store);
+  runDir ??= mountRunDir(store);
+  const stateDir = mkdtempSync(path.join(runDir, 'r'));
+  const privateDir = path.join(stateDir, 'private');
+  mkdirSync(privateDir, { mode: 0o711 });
+  return {
+    executor: new OciRuntime({ runtime, stateDir, userNamespace: dialect === 'user', env: process.env }),
+    dir: work.dir,
+    privateDir,
+    [Symbol.dispose]: () => {
+      unmountBelow(fromText(stateDir)); // whatever happened: nothing behind a mount may be removed
+      rmSync(stateDir, { recursive: true, force: true });
+      work[Symbol.dispose]();
+    },
+  };
+}
+
+/** For bundles and the runtime's state: a tmpfs that only this process's mount namespace has, so it goes with it. */
+function mountRunDir(store: Store): string {
+  const dir = path.join(store.paths.work(store.leaseId), 'run');
+  mkdirSync(dir, { recursive: true });
+  mount({ source: 'tmpfs', target: fromText(dir), type: 'tmpfs', flags: MS.NOSUID | MS.NODEV, data: 'mode=0700' });
+  return dir;
+}

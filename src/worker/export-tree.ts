@@ -1,0 +1,146 @@
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import type { Cancel } from '../base/abort.js';
+import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import { lutimes, mkfifo, mknod } from '../base/linux/inode.js';
+import type { Entry } from '../layer/entry.js';
+import { packLayer, type PackItem } from '../layer/pack.js';
+import type { RefView, ViewEntry } from '../layer/ref-view.js';
+import { writerTo } from './layer-writer.js';
+import type { MachineParts } from './local-machine.js';
+import type { ExportTreeRequest } from './machine.js';
+import { contentOf, type OpenView } from './ref-views.js';
+import { scratch } from './scratch.js';
+
+/** The whole file system of a ref, written to a directory or as one tar. */
+export async function exportTree(request: ExportTreeRequest, parts: MachineParts, opts: Cancel): Promise<void> {
+  using open = await parts.views.openRef(request.ref, opts);
+  using work = scratch(parts.store);
+  const limit = request.maxMtime ?? Infinity;
+  const items: PackItem[] = [];
+  for (const entry of walk(open.view)) {
+    opts.signal.throwIfAborted();
+    const item = { ...entry, mtime: Math.min(entry.mtime, limit) };
+    items.push(await withContent(item, open, work.dir, `file-${items.length}`));
+  }
+  if (request.form === 'tar') writeTar(items, request.dest);
+  else await writeFiles(items, open, request.dest);
+}
+
+/** Everything below the root, in tar order; further names of a file as hard links to the first. */
+function* walk(view: RefView): Generator<Entry, void, undefined> {
+  const first = new Map<number | string, ByteString>();
+  function* below(dir: ByteString): Generator<Entry, void, undefined> {
+    for (const name of view.list(dir) ?? []) {
+      const path = dir === '' ? name : `${dir}/${name}`;
+      const found = view.lstat(path);
+      if (!found) continue;
+      yield linked(found, first);
+      if (found.type === 'dir') yield* below(path);
+    }
+  }
+  yield* below('');
+}
+
+function linked({ inode, ...entry }: ViewEntry, first: Map<number | string, ByteString>): Entry {
+  if (inode === undefined || entry.type === 'dir') return entry;
+  const name = first.get(inode);
+  if (name !== undefined) return { ...entry, type: 'hardlink', size: 0, linkname: name };
+  first.set(inode, entry.path);
+  return entry;
+}
+
+async function withContent(entry: Entry, open: OpenView, dir: string, name: string): Promise<PackItem> {
+  if (entry.type !== 'file' || entry.size === 0) return { entry };
+  return { entry, content: await contentOf(open, entry.path, dir, name) };
+}
+
+function writeTar(items: readonly PackItem[], dest: string): void {
+  const fd = openSync(dest, 'wx', 0o644);
+  try {
+    packLayer(items, writerTo(fd));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Into a directory that may hold files already, as BuildKit: what is there stays unless something takes its name. The
+ * files belong to the user who builds, whatever their owners in the image: root of a user namespace is that user.
+ */
+async function writeFiles(items: readonly PackItem[], open: OpenView, dest: string): Promise<void> {
+  const root = fromText(dest);
+  mkdirSync(dest, { recursive: true });
+  for (const { entry } of items) {
+    const file = toFsPath(`${root}/${entry.path}`);
+    clearWay(file, entry);
+    switch (entry.type) {
+      case 'dir':
+        if (!lstatSync(file, { throwIfNoEntry: false })) mkdirSync(file);
+        break;
+      case 'file':
+        await writeContent(file, entry, open);
+        break;
+      case 'symlink':
+        symlinkSync(toFsPath(entry.linkname ?? ''), file);
+        break;
+      case 'hardlink':
+        linkSync(toFsPath(`${root}/${entry.linkname}`), file);
+        continue;
+      case 'fifo':
+        mkfifo(`${root}/${entry.path}`, entry.mode);
+        break;
+      case 'char':
+      case 'block':
+        tryDevice(`${root}/${entry.path}`, entry);
+        continue;
+    }
+    // A directory must stay writable until all is in it.
+    if (entry.type !== 'symlink') chmodSync(file, entry.type === 'dir' ? entry.mode | 0o700 : entry.mode);
+  }
+  for (const { entry } of [...items].reverse()) {
+    if (entry.type === 'char' || entry.type === 'block') continue;
+    if (entry.type === 'dir') chmodSync(toFsPath(`${root}/${entry.path}`), entry.mode);
+    lutimes(`${root}/${entry.path}`, entry.mtime);
+  }
+}
+
+/** Nothing is written through a link that an earlier export left; a directory stays for a directory only. */
+function clearWay(file: string | Buffer, entry: Entry): void {
+  const there = lstatSync(file, { throwIfNoEntry: false });
+  if (there && !(entry.type === 'dir' && there.isDirectory())) rmSync(file, { recursive: true });
+}
+
+async function writeContent(file: string | Buffer, entry: Entry, open: OpenView): Promise<void> {
+  const fd = openSync(file, 'wx', 0o600);
+  try {
+    if (entry.size === 0) return;
+    for await (const chunk of open.view.open(entry.path)) {
+      for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function tryDevice(file: ByteString, entry: Entry): void {
+  try {
+    mknod(file, entry.type === 'char' ? 'char' : 'block', entry.mode, entry.devMajor, entry.devMinor);
+  } catch (error) {
+    if (!hasCode(error, 'EPERM')) throw error;
+    throw new BuildError('EXPORT_FAILED', `the device node \`${toText(entry.path)}\` cannot be made by this user`, {
+      hint: 'export with `type=tar`, or as root',
+      cause: error,
+    });
+  }
+}

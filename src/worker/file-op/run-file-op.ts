@@ -1,0 +1,97 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Cancel } from '../../base/abort.js';
+import { decompress } from '../../layer/compression.js';
+import type { PackContent, PackItem } from '../../layer/pack.js';
+import { whiteoutEntry } from '../../layer/whiteout.js';
+import { fromText } from '../../base/bytes.js';
+import { writeLayer, passTo } from '../layer-writer.js';
+import type { MachineParts } from '../local-machine.js';
+import type { FileOpRequest, RefId } from '../machine.js';
+import { contentOf, type OpenView } from '../ref-views.js';
+import { scratch } from '../scratch.js';
+import type { Change, ChangeSet } from './change-set.js';
+import { planFileOp } from './plan.js';
+
+/**
+ * COPY, ADD, WORKDIR: works the changes out in memory, then packs them straight from their sources into a layer, or
+ * writes them into a tree, whichever face is wanted.
+ */
+export async function runFileOp(request: FileOpRequest, parts: MachineParts, opts: Cancel): Promise<readonly RefId[]> {
+  const { actions, inputs, now } = request;
+  using work = scratch(parts.store);
+  const open: OpenView[] = [];
+  try {
+    for (const input of inputs) open.push(await parts.views.open(input, { ...opts, now }));
+    const sets = await planFileOp(
+      actions,
+      open.map((one) => one.view),
+      { now: Math.floor(now / 1000), scratchDir: work.dir, decompress, signal: opts.signal },
+    );
+    const refs: RefId[] = [];
+    for (const [i, set] of sets.entries()) {
+      const base = set.base < 0 ? undefined : inputs[set.base];
+      if (base && base.kind !== 'ref') throw new Error('a file op cannot write onto a local directory');
+      const scratchDir = path.join(work.dir, `output-${i}`);
+      mkdirSync(scratchDir);
+      const items = await itemsOf(set, open, scratchDir);
+      refs.push(await keep(items, base?.ref ?? null, request, parts, opts));
+    }
+    return refs;
+  } finally {
+    for (const one of open) one[Symbol.dispose]();
+  }
+}
+
+async function keep(
+  items: readonly PackItem[],
+  parent: RefId,
+  { face, now, description }: FileOpRequest,
+  parts: MachineParts,
+  opts: Cancel,
+): Promise<string> {
+  const { store, layers, trees } = parts;
+  const id = store.refs.newId();
+  if (face === 'tree') {
+    if (!trees) throw new Error('this process cannot make trees');
+    const below = await trees.ensure(parent, opts);
+    using work = trees.workDir();
+    const target = path.join(work.dir, 'u');
+    mkdirSync(target);
+    using lower = trees.mount(below);
+    using unpacker = trees.unpacker(target, lower, below);
+    passTo(items, unpacker);
+    unpacker.finish();
+    await trees.commitAs(id, target);
+  } else await store.refs.saveLayer(id, await writeLayer(items, store, layers));
+  await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
+  return id;
+}
+
+async function itemsOf(
+  { changes }: ChangeSet,
+  open: readonly OpenView[],
+  scratchDir: string,
+): Promise<readonly PackItem[]> {
+  const items: PackItem[] = [];
+  for (const change of changes.values()) {
+    items.push(await itemOf(change, open, scratchDir, `file-${items.length}`));
+  }
+  return items;
+}
+
+async function itemOf(change: Change, open: readonly OpenView[], scratchDir: string, name: string): Promise<PackItem> {
+  if (change.kind === 'removed') return { entry: whiteoutEntry(change.path) };
+  const { entry, content } = change;
+  if (!content || entry.size === 0) return { entry };
+  switch (content.kind) {
+    case 'bytes':
+      return { entry, content: { kind: 'bytes', bytes: content.data } };
+    case 'archive':
+      return { entry, content: { kind: 'range', file: fromText(content.file), offset: content.offset } };
+    case 'view': {
+      const from: PackContent = await contentOf(open[content.input]!, content.path, scratchDir, name);
+      return { entry, content: from, ...(content.digest !== undefined && { digest: content.digest }) };
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { RUNGS, chooseRung, type IsolationReport } from './ladder.js';
+import { probeIsolation, probeKey } from './probe.js';
+import { findPrograms } from './programs.js';
+import { spawnArgv } from './spawn-argv.js';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'slipway-ladder-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const report = (available: readonly string[]): IsolationReport => ({
+  key: '',
+  rungs: RUNGS.map(({ name }) => ({
+    name,
+    available: available.includes(name),
+    reason: `about ${name}`,
+    ...(name === 'userns' ? { hint: 'do this' } : {}),
+  })),
+});
+
+test('the best rung is taken unless one is asked for', () => {
+  expect(chooseRung(report(['root', 'userns']), undefined)).toEqual({ rung: 'root', reason: 'about root' });
+  expect(chooseRung(report(['userns']), undefined).rung).toBe('userns');
+  expect(chooseRung(report(['root', 'userns']), 'userns').rung).toBe('userns');
+});
+
+test('no rung is an error with the reasons and what to do', () => {
+  expect(() => chooseRung(report([]), undefined)).toThrow(
+    expect.objectContaining({
+      code: 'ISOLATION_UNAVAILABLE',
+      message: expect.stringContaining('root: about root; userns: about userns'),
+      hint: 'do this',
+    }),
+  );
+  expect(() => chooseRung(report(['root']), 'chroot')).toThrow('`--isolation=chroot` is not possible: about chroot');
+});
+
+test('a probe answers for every rung, as plain data, and leaves nothing behind', async () => {
+  const signal = new AbortController().signal;
+  const found = await probeIsolation(dir, { env: process.env, extent: 'all', signal });
+  expect(found.rungs.map(({ name }) => name)).toEqual(RUNGS.map(({ name }) => name));
+  expect(found.rungs.every(({ reason }) => reason !== '')).toBe(true);
+  expect(JSON.parse(JSON.stringify(found))).toEqual(found);
+  expect(found.key).toBe(probeKey(dir));
+  expect(readdirSync(dir)).toEqual([]);
+  if (process.getuid?.() !== 0)
+    expect(found.rungs[0]).toMatchObject({ available: false, reason: 'not running as root' });
+});
+
+test('missing programs are named', () => {
+  const lack = findPrograms('root', { PATH: '' });
+  if ('reason' in lack) expect(lack.reason).toMatch(/is not installed/);
+  else expect(spawnArgv('root', lack)).not.toContain('--user');
+});
+
+test('the worker dies with its parent and shares no mounts', () => {
+  const argv = spawnArgv('userns', { setpriv: '/s', unshare: '/u' });
+  // a user namespace makes the kernel forget the signal, so it comes first
+  const newUser = ['/u', '--user', '--map-root-user', '--map-auto', '--'];
+  expect(argv.slice(0, 10)).toEqual([...newUser, '/s', '--pdeathsig', 'KILL', '--', '/u']);
+  expect(argv).toEqual(expect.arrayContaining(['--kill-child=SIGKILL', 'private']));
+});

@@ -1,0 +1,53 @@
+import { BuildError } from '../../base/errors.js';
+
+/** The ways to run a RUN, best first. The names are the values of `--isolation`. */
+export const RUNGS = [
+  { name: 'root', title: 'root: overlayfs and an OCI runtime' },
+  { name: 'userns', title: 'user namespace with subordinate ids: overlayfs and an OCI runtime, without root' },
+  { name: 'userns-single', title: 'user namespace with one id' },
+  { name: 'chroot', title: 'chroot in plain directories, inside an ordinary container' },
+  { name: 'proot', title: 'proot, without any privilege' },
+  { name: 'none', title: 'everything but RUN, in user space' },
+] as const;
+
+export type RungName = (typeof RUNGS)[number]['name'];
+
+/** The rungs that this version has. */
+export type WorkerRung = 'root' | 'userns';
+
+/** Whether this machine allows a rung, and why, in words for `slipway doctor`. Plain data, to be kept as JSON. */
+export interface RungReport {
+  readonly name: RungName;
+  readonly available: boolean;
+  readonly reason: string;
+  /** What could be done to get it. */
+  readonly hint?: string;
+}
+
+export interface IsolationReport {
+  /** Equal as long as the same answers can be expected; see `probeKey`. */
+  readonly key: string;
+  readonly rungs: readonly RungReport[];
+}
+
+export interface ChosenRung {
+  readonly rung: WorkerRung;
+  readonly reason: string;
+}
+
+/** The best rung that is allowed, or the one asked for. Throws ISOLATION_UNAVAILABLE with every rung's reason. */
+export function chooseRung(report: IsolationReport, wanted: RungName | undefined): ChosenRung {
+  const candidates = report.rungs.filter(({ name }) => wanted === undefined || name === wanted);
+  for (const { name, available, reason } of candidates) {
+    if (available && (name === 'root' || name === 'userns')) return { rung: name, reason };
+  }
+  const reasons = candidates.filter(({ available }) => !available);
+  const hint = reasons.find((one) => one.hint !== undefined)?.hint;
+  throw new BuildError(
+    'ISOLATION_UNAVAILABLE',
+    wanted === undefined
+      ? `this machine does not allow RUN: ${reasons.map(({ name, reason }) => `${name}: ${reason}`).join('; ')}`
+      : `\`--isolation=${wanted}\` is not possible: ${reasons[0]?.reason ?? 'not in this version'}`,
+    { hint: hint ?? 'run `slipway doctor` to see what this machine allows, and how to get more' },
+  );
+}

@@ -1,0 +1,23 @@
+import { spawn } from 'node:child_process';
+import { chooseRung } from './ladder.js';
+import { probeIsolation } from './probe.js';
+import { findPrograms } from './programs.js';
+import { spawnArgv } from './spawn-argv.js';
+
+/**
+ * What a main process does, between a test and a worker: probes, starts the worker below itself with an IPC channel and
+ * passes messages on. Arguments: the worker's file, the directory to probe on.
+ */
+const [, , workerFile = '', dir = ''] = process.argv;
+const signal = new AbortController().signal;
+const report = await probeIsolation(dir, { env: process.env, extent: 'first', signal });
+const { rung } = chooseRung(report, undefined);
+const programs = findPrograms(rung, process.env);
+if ('reason' in programs) throw new Error(programs.reason);
+const [program = '', ...args] = spawnArgv(rung, programs);
+const worker = spawn(program, [...args, process.execPath, workerFile, rung], {
+  stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+});
+worker.on('message', (message) => process.send?.(message === 'ready' ? { rung, pid: worker.pid } : message));
+process.on('message', (message: object) => worker.send(message));
+process.on('disconnect', () => worker.disconnect());

@@ -1,0 +1,106 @@
+import type { Cancel } from '../base/abort.js';
+import { BuildError } from '../base/errors.js';
+import { decompress } from '../layer/compression.js';
+import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
+import type { TarSink } from '../layer/tar-reader.js';
+import { isPlainLayer } from '../oci/descriptor.js';
+import type { LayerFact } from '../store/refs.js';
+import type { Store } from '../store/store.js';
+import { replaceFile } from '../base/atomic-file.js';
+import { readFile } from 'node:fs/promises';
+import { hasCode } from '../base/errors.js';
+import { readChunks } from '../store/blobs.js';
+
+const MAX_SPARSE_GAP = 256 * 1024;
+
+/** The layers of the store, read: tables of contents, which are made once and kept, and contents of single files. */
+export class LayerContent {
+  readonly #store: Store;
+  readonly #tocs = new Map<string, Promise<Toc>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The table of contents of a layer; without one, the layer is read once. Throws IMAGE_INVALID, ARCHIVE_INVALID. */
+  toc(fact: LayerFact, opts: Cancel): Promise<Toc> {
+    let toc = this.#tocs.get(fact.diffId);
+    if (!toc) {
+      toc = this.#load(fact).then((known) => known ?? this.read(fact, undefined, opts));
+      this.#tocs.set(fact.diffId, toc);
+      toc.catch(() => this.#tocs.delete(fact.diffId)); // whoever waits for it gets the error
+    }
+    return toc;
+  }
+
+  /** Reads the whole layer, checked against blob digest and diffId; `also` sees every entry. Keeps the table. */
+  async read(fact: LayerFact, also: TarSink | undefined, opts: Cancel): Promise<Toc> {
+    const toc = await buildToc(this.tar(fact, opts), also);
+    if (toc.diffId !== fact.diffId) {
+      throw new BuildError(
+        'IMAGE_INVALID',
+        `layer \`${fact.blob.digest}\` unpacks to \`${toc.diffId}\`, not to \`${fact.diffId}\``,
+        {
+          hint: 'the config of the base image does not belong to its layers; get the image again',
+        },
+      );
+    }
+    await this.save(toc);
+    return toc;
+  }
+
+  async save(toc: Toc): Promise<void> {
+    const { paths, leaseId } = this.#store;
+    await replaceFile(paths.toc(toc.diffId), serializeToc(toc), paths.temp(leaseId));
+  }
+
+  /** The uncompressed tar, checked. */
+  tar(fact: LayerFact, opts: Cancel): AsyncIterable<Buffer> {
+    const blob = this.#store.blobs.open(fact.blob, opts);
+    return isPlainLayer(fact.blob.mediaType) ? blob : decompress(blob);
+  }
+
+  /** The content of one file of a layer, holes as zeros. From a compressed layer that takes reading up to the file. */
+  async *file(fact: LayerFact, entry: TocEntry, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    if (entry.size === 0) return;
+    const fragments = entry.fragments ?? [{ offset: 0, length: entry.size }];
+    let at = entry.dataOffset ?? 0;
+    let position = 0;
+    for (const { offset, length } of fragments) {
+      yield* zeros(offset - position);
+      yield* this.#range(fact, at, length, opts);
+      at += length;
+      position = offset + length;
+    }
+    yield* zeros(entry.size - position);
+  }
+
+  async *#range(fact: LayerFact, start: number, length: number, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    if (isPlainLayer(fact.blob.mediaType)) {
+      yield* readChunks(this.#store.blobs.path(fact.blob.digest), { ...opts, start, length });
+      return;
+    }
+    let position = 0;
+    for await (const chunk of this.tar(fact, opts)) {
+      const from = Math.max(0, start - position);
+      const to = Math.min(chunk.length, start + length - position);
+      if (to > from) yield chunk.subarray(from, to);
+      position += chunk.length;
+      if (position >= start + length) return;
+    }
+  }
+
+  async #load(fact: LayerFact): Promise<Toc | undefined> {
+    try {
+      return parseToc(await readFile(this.#store.paths.toc(fact.diffId)));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      if (error instanceof BuildError && error.code === 'STORE_INVALID') return undefined; // of another version: made anew
+      throw error;
+    }
+  }
+}
+
+function* zeros(count: number): Generator<Buffer, void, undefined> {
+  for (let left = count; left > 0; left -= MAX_SPARSE_GAP) yield Buffer.alloc(Math.min(left, MAX_SPARSE_GAP));
+}

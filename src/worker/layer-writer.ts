@@ -1,0 +1,42 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { packLayer, type ByteSink, type PackItem } from '../layer/pack.js';
+import { TarParser, type TarSink } from '../layer/tar-reader.js';
+import type { Toc } from '../layer/toc.js';
+import { mediaTypes } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import type { LayerFact } from '../store/refs.js';
+import type { Store } from '../store/store.js';
+import type { LayerContent } from './layer-content.js';
+
+/** Packs a layer into the store: one pass that reads, hashes and writes. The blob lies uncompressed. */
+export async function writeLayer(items: Iterable<PackItem>, store: Store, layers: LayerContent): Promise<LayerFact> {
+  const temp = await store.blobs.tempPath();
+  const fd = openSync(temp, 'wx', 0o644);
+  let toc: Toc;
+  try {
+    toc = packLayer(items, writerTo(fd));
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  const digest = toc.diffId as string as Digest; // uncompressed, so the blob is the tar itself
+  await store.blobs.adopt(temp, digest);
+  await layers.save(toc);
+  return { diffId: toc.diffId, blob: { mediaType: mediaTypes.layer, digest, size: toc.size } };
+}
+
+/** Writes to an open file, all of it. */
+export function writerTo(fd: number): ByteSink {
+  return (bytes) => {
+    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
+  };
+}
+
+/** Hands the entries to an unpacker, as if they had come in a layer. */
+export function passTo(items: Iterable<PackItem>, unpacker: TarSink): void {
+  const parser = new TarParser(unpacker);
+  packLayer(items, (bytes) => parser.write(bytes));
+  parser.finish();
+}

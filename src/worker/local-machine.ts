@@ -1,0 +1,99 @@
+import type { Cancel } from '../base/abort.js';
+import { fromText } from '../base/bytes.js';
+import { unmountBelow } from '../base/linux/mounts-below.js';
+import { removeTree } from '../base/remove-tree.js';
+import type { Digest } from '../oci/digest.js';
+import type { Store } from '../store/store.js';
+import { contentDigest } from './context/content-digest.js';
+import { ContextViews } from './context/context-views.js';
+import { runExec } from './exec/run-exec.js';
+import { runThrowAway } from './exec/run-image.js';
+import { exportTree } from './export-tree.js';
+import { runFileOp } from './file-op/run-file-op.js';
+import { LayerContent } from './layer-content.js';
+import type {
+  ContentRequest,
+  ExecRequest,
+  ExportTreeRequest,
+  FileOpRequest,
+  Machine,
+  MachineOptions,
+  RefId,
+  RunImageOptions,
+  RunImageRequest,
+} from './machine.js';
+import { packRef } from './pack-ref.js';
+import { RefViews } from './ref-views.js';
+import { Trees } from './trees.js';
+
+/** What the ops of this process share. */
+export interface MachineParts {
+  readonly store: Store;
+  readonly layers: LayerContent;
+  readonly views: RefViews;
+  /** Absent in a process that may not mount. */
+  readonly trees: Trees | undefined;
+  /** Overlay in a user namespace, or as root. */
+  readonly dialect: 'trusted' | 'user' | undefined;
+}
+
+/** The ops, done in this process. Without a dialect it works on layers alone, and refuses what needs a tree. */
+export class LocalMachine implements Machine {
+  readonly #parts: MachineParts;
+
+  constructor(
+    store: Store,
+    dialect: 'trusted' | 'user' | undefined,
+    contexts = new ContextViews(),
+    layers = new LayerContent(store),
+  ) {
+    const trees = dialect && new Trees(store, layers, dialect);
+    this.#parts = { store, layers, trees, dialect, views: new RefViews(store, layers, contexts, trees) };
+  }
+
+  /**
+   * Takes away what the process keeps for its runs. Only when nothing runs any more, or all of it is about to die. What
+   * is still mounted is unmounted first, so that nothing behind a mount is removed.
+   */
+  leave(): void {
+    const { store, trees } = this.#parts;
+    if (!trees) return;
+    const work = store.paths.work(store.leaseId);
+    unmountBelow(fromText(work));
+    removeTree(work);
+  }
+
+  async fileOp(request: FileOpRequest, opts: Cancel): Promise<readonly RefId[]> {
+    return await runFileOp(request, this.#parts, opts);
+  }
+
+  async exec(request: ExecRequest, opts: MachineOptions): Promise<readonly RefId[]> {
+    return await runExec(request, withTrees(this.#parts), opts);
+  }
+
+  async pack(ref: string, opts: Cancel): Promise<void> {
+    await packRef(ref, withTrees(this.#parts), opts);
+  }
+
+  async contentDigest({ input, selection }: ContentRequest, opts: Cancel): Promise<Digest> {
+    using open = await this.#parts.views.open(input, opts);
+    return await contentDigest(open.view, selection, opts);
+  }
+
+  async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
+    await exportTree(request, this.#parts, opts);
+  }
+
+  async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {
+    return await runThrowAway(request, withTrees(this.#parts), opts);
+  }
+}
+
+/** The parts of a process that can mount. */
+export type TreeParts = MachineParts & { readonly trees: Trees; readonly dialect: 'trusted' | 'user' };
+
+function withTrees(parts: MachineParts): TreeParts {
+  const { trees, dialect } = parts;
+  if (!trees || !dialect) throw new Error('this process cannot mount trees');
+  return { ...parts, trees, dialect };
+}

@@ -1,0 +1,163 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { Cancel } from '../base/abort.js';
+import type { JobContext } from '../job/context.js';
+import type { ExecOp, FileAction, VertexDigest } from '../llb/types.js';
+import type { Digest } from '../oci/digest.js';
+import { isPlainLayer } from '../oci/descriptor.js';
+import { facesOf, type LayerFact } from '../store/refs.js';
+import type { Store } from '../store/store.js';
+import type { ContextViews } from './context/context-views.js';
+import type { LayerContent } from './layer-content.js';
+import type {
+  ContentSelection,
+  ExportTreeRequest,
+  FileOpRequest,
+  Machine,
+  OpInput,
+  RefId,
+  RunImageOptions,
+  RunImageRequest,
+  MachineOptions,
+} from './machine.js';
+import type { OpResult } from './ops/result.js';
+import { secretsOf } from './secrets.js';
+
+export interface MachinesOptions {
+  readonly store: Store;
+  /** Serves what needs no tree, in this process. */
+  readonly here: Machine;
+  /** Starts the worker; called once, when something first needs a tree. */
+  readonly startWorker: () => Promise<Machine & { stop(): Promise<void> }>;
+  readonly contexts: ContextViews;
+  readonly layers: LayerContent;
+  readonly trustHostCa: boolean;
+}
+
+/**
+ * Sends each op where it can run: what needs a tree, a mount or a process goes to the worker, which is started for the
+ * first of them; the rest is done in this process from layers and their tables of contents.
+ */
+export class Machines {
+  readonly #options: MachinesOptions;
+  #worker: Promise<Machine & { stop(): Promise<void> }> | undefined;
+
+  constructor(options: MachinesOptions) {
+    this.#options = options;
+  }
+
+  async fileOp(
+    actions: readonly FileAction[],
+    inputs: readonly OpResult[],
+    { face, description }: Pick<FileOpRequest, 'face' | 'description'>,
+    job: JobContext,
+  ): Promise<readonly RefId[]> {
+    const here = face === 'layer' && (await this.#allReadableHere(actions, inputs));
+    const given = inputs.map((input) => this.#input(input, job, !here));
+    const request = { actions, face, description, now: job.now(), inputs: given };
+    return await (here ? this.#options.here : await this.worker()).fileOp(request, job);
+  }
+
+  async exec(
+    op: ExecOp,
+    inputs: readonly OpResult[],
+    vertex: VertexDigest,
+    job: JobContext,
+  ): Promise<readonly RefId[]> {
+    const request = {
+      op,
+      vertex,
+      now: job.now(),
+      inputs: inputs.map((input) => this.#input(input, job, true)),
+      trustHostCa: this.#options.trustHostCa,
+      secrets: await secretsOf(op, job.session),
+      agents: Object.fromEntries(job.session.agents ?? []),
+    };
+    // A character may lie across two chunks.
+    const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+    const onOutput: MachineOptions['onOutput'] = (stream, chunk) =>
+      job.emit({ type: 'log', vertex, stream, text: decoders[stream].write(chunk), at: job.now() });
+    return await (await this.worker()).exec(request, { signal: job.signal, onOutput });
+  }
+
+  async contentDigest(result: OpResult, selection: ContentSelection, job: JobContext): Promise<Digest> {
+    const here = result.kind === 'context' || (await this.#isLayered(result.ref));
+    const machine = here ? this.#options.here : await this.worker();
+    return await machine.contentDigest({ input: this.#input(result, job, false), selection }, job);
+  }
+
+  /** The layer face of a ref (`facesOf` its record), made if it is not there. */
+  async layer(ref: string, opts: Cancel): Promise<LayerFact> {
+    const { refs } = this.#options.store;
+    const known = await refs.layer(ref);
+    if (known) return known;
+    await (await this.worker()).pack(ref, opts);
+    const made = await refs.layer(ref);
+    if (!made) throw new Error(`packing the ref ${ref} left no layer`);
+    return made;
+  }
+
+  /** Bytes of a layer's uncompressed tar. */
+  async layerSize(fact: LayerFact, opts: Cancel): Promise<number> {
+    return isPlainLayer(fact.blob.mediaType) ? fact.blob.size : (await this.#options.layers.toc(fact, opts)).size;
+  }
+
+  async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
+    const here = await this.#isReadableHere(request.ref);
+    await (here ? this.#options.here : await this.worker()).exportTree(request, opts);
+  }
+
+  async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {
+    return await (await this.worker()).runImage(request, opts);
+  }
+
+  worker(): Promise<Machine & { stop(): Promise<void> }> {
+    this.#worker ??= this.#options.startWorker();
+    return this.#worker;
+  }
+
+  /** Ends the worker, if one was started. */
+  async stop(): Promise<void> {
+    const worker = await this.#worker?.catch(() => undefined); // whoever asked for it has got its error
+    await worker?.stop();
+  }
+
+  /** A directory's file digests go along to the worker, so that it notices what changed since they were taken. */
+  #input(result: OpResult, job: JobContext, withDigests: boolean): OpInput {
+    if (result.kind === 'ref') return result;
+    const { dir, ignore } = job.session.contexts.get(result.name)!;
+    const context = { kind: 'context', name: result.name, dir, ignore } as const;
+    return withDigests ? { ...context, digests: this.#options.contexts.digests(context) } : context;
+  }
+
+  async #allReadableHere(actions: readonly FileAction[], inputs: readonly OpResult[]): Promise<boolean> {
+    for (const [i, input] of inputs.entries()) {
+      if (input.kind === 'context') continue;
+      const isSource = actions.some((action) => action.secondaryInput === i);
+      if (!(await (isSource ? this.#isReadableHere(input.ref) : this.#isLayered(input.ref)))) return false;
+    }
+    return true;
+  }
+
+  /** Every change below is known as a layer, so names and modes can be read from tables of contents. */
+  async #isLayered(ref: RefId): Promise<boolean> {
+    return (await this.#layers(ref)) !== undefined;
+  }
+
+  /** And every layer lies uncompressed, so contents can be read from it at any place. */
+  async #isReadableHere(ref: RefId): Promise<boolean> {
+    const layers = await this.#layers(ref);
+    return layers !== undefined && layers.every((layer) => isPlainLayer(layer.blob.mediaType));
+  }
+
+  async #layers(ref: RefId): Promise<readonly LayerFact[] | undefined> {
+    if (ref === null) return [];
+    const { refs } = this.#options.store;
+    const layers: LayerFact[] = [];
+    for (const record of await refs.chain(ref)) {
+      const layer = await refs.layer(facesOf(record));
+      if (!layer) return undefined;
+      layers.push(layer);
+    }
+    return layers;
+  }
+}

@@ -1,0 +1,80 @@
+import { posix } from 'node:path';
+import { canonicalJson, type Json } from '../../base/canonical-json.js';
+import type { JobContext } from '../../job/context.js';
+import type { CopyAction, FileAction, FileOp, Vertex } from '../../llb/types.js';
+import { digestOf } from '../../oci/digest.js';
+import type { CacheMap, CacheMapInput, OpRunner } from '../../solver/types.js';
+import type { ContentSelection, Face } from '../machine.js';
+import type { Machines } from '../machines.js';
+import type { OpResult } from './result.js';
+
+/** Raised when what the op makes of the same input changes: results of older versions are then not used. */
+const OP_VERSION = 1;
+
+/**
+ * COPY, ADD, WORKDIR: what is written onto counts by its key, what is read by its content, so that a copy stays cached
+ * though the stage or the directory it reads from was made again.
+ */
+export class FileRunner implements OpRunner<OpResult> {
+  readonly #op: FileOp;
+  readonly #vertex: Vertex;
+  readonly #face: Face;
+  readonly #machines: Machines;
+
+  constructor(op: FileOp, vertex: Vertex, face: Face, machines: Machines) {
+    this.#op = op;
+    this.#vertex = vertex;
+    this.#face = face;
+    this.#machines = machines;
+  }
+
+  async cacheMap(): Promise<CacheMap<OpResult>> {
+    const actions = this.#op.actions.map(forKey);
+    return {
+      digest: digestOf(canonicalJson({ kind: 'file', version: OP_VERSION, actions } as unknown as Json)),
+      inputs: this.#vertex.inputs.map((_, input) => this.#keyedBy(input)),
+      lifetime: 'cacheable',
+    };
+  }
+
+  #keyedBy(input: number): CacheMapInput<OpResult> {
+    const isBase = this.#op.actions.some((action) => action.input === input);
+    const selections = this.#op.actions.flatMap((one) =>
+      one.secondaryInput === input && one.action.type === 'copy' ? [selectionOf(one.action)] : [],
+    );
+    if (isBase || selections.length === 0) return {};
+    return {
+      selector: canonicalJson(selections as unknown as Json),
+      contentDigest: async (result, job) => {
+        const digests = [];
+        for (const selection of selections) {
+          digests.push(await this.#machines.contentDigest(result, selection, job));
+        }
+        return digests.length === 1 ? digests[0]! : digestOf(digests.join('\n'));
+      },
+    };
+  }
+
+  async exec(inputs: readonly OpResult[], job: JobContext): Promise<readonly OpResult[]> {
+    const made = { face: this.#face, description: this.#vertex.options.name };
+    const refs = await this.#machines.fileOp(this.#op.actions, inputs, made, job);
+    return refs.map((ref) => ({ kind: 'ref', ref }));
+  }
+}
+
+export function selectionOf(action: CopyAction): ContentSelection {
+  return {
+    paths: [action.src],
+    followLinks: action.followSymlink,
+    wildcard: action.allowWildcard,
+    ...(action.includePatterns && { includePatterns: action.includePatterns }),
+    ...(action.excludePatterns && { excludePatterns: action.excludePatterns }),
+    ...(action.requiredPaths && { requiredPaths: action.requiredPaths }),
+  };
+}
+
+/** Of a source path only its last name matters to what is written; what it holds counts by content. */
+function forKey(action: FileAction): FileAction {
+  if (action.action.type !== 'copy' || /[*?[\\]/.test(action.action.src)) return action;
+  return { ...action, action: { ...action.action, src: posix.basename(action.action.src) } };
+}

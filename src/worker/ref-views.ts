@@ -1,0 +1,124 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import type { Cancel } from '../base/abort.js';
+import { fromBytes, fromText, type ByteString } from '../base/bytes.js';
+import type { PackContent } from '../layer/pack.js';
+import type { RefView } from '../layer/ref-view.js';
+import type { Toc } from '../layer/toc.js';
+import { TocView } from '../layer/toc-view.js';
+import { isPlainLayer } from '../oci/descriptor.js';
+import { facesOf, type LayerFact } from '../store/refs.js';
+import type { Store } from '../store/store.js';
+import type { ContextViews } from './context/context-views.js';
+import { EmptyView } from './empty-view.js';
+import type { LayerContent } from './layer-content.js';
+import type { OpInput, RefId } from './machine.js';
+import type { Trees } from './trees.js';
+
+/** A file system that can be read, whichever face it has, for as long as it is not disposed of. */
+export interface OpenView {
+  readonly view: RefView;
+  /** Where the bytes of a regular file lie on this machine; undefined when they must be read through the view. */
+  locate(path: ByteString): PackContent | undefined;
+  [Symbol.dispose](): void;
+}
+
+export interface OpenOptions extends Cancel {
+  /** Milliseconds since 1970: of the root of an image, whose time no layer says. */
+  readonly now?: number;
+}
+
+/** Opens what ops read. `trees` is there where trees can be mounted. */
+export class RefViews {
+  readonly #store: Store;
+  readonly #layers: LayerContent;
+  readonly #contexts: ContextViews;
+  readonly #trees: Trees | undefined;
+
+  constructor(store: Store, layers: LayerContent, contexts: ContextViews, trees: Trees | undefined) {
+    this.#store = store;
+    this.#layers = layers;
+    this.#contexts = contexts;
+    this.#trees = trees;
+  }
+
+  async open(input: OpInput, opts: OpenOptions): Promise<OpenView> {
+    if (input.kind === 'ref') return await this.openRef(input.ref, opts);
+    const view = this.#contexts.view(input);
+    return {
+      view,
+      locate: (at) => {
+        const file = view.hostPath(at);
+        return { kind: 'file', file: typeof file === 'string' ? fromText(file) : fromBytes(file) };
+      },
+      [Symbol.dispose]: () => undefined,
+    };
+  }
+
+  /** Through tables of contents where every change has one and its bytes lie plain, else as a mounted tree. */
+  async openRef(ref: RefId, opts: OpenOptions): Promise<OpenView> {
+    if (ref === null) return { view: new EmptyView(), locate: () => undefined, [Symbol.dispose]: () => undefined };
+    const layers = await this.#layersOf(ref);
+    const readable = layers?.every((layer) => isPlainLayer(layer.blob.mediaType)) ?? false;
+    if (layers && (readable || !this.#trees)) {
+      const made = (await this.#store.refs.load(ref))?.createdAt ?? opts.now ?? 0;
+      return this.#overLayers(layers, Math.floor(made / 1000), opts);
+    }
+    if (!this.#trees) throw new Error(`the ref ${ref} is a tree, and this process cannot mount it`);
+    const mounted = this.#trees.mount(await this.#trees.ensure(ref, opts));
+    const root = fromText(mounted.root);
+    return {
+      view: mounted.view,
+      locate: (at) => ({ kind: 'file', file: `${root}/${at}` }),
+      [Symbol.dispose]: () => mounted[Symbol.dispose](),
+    };
+  }
+
+  async #overLayers(layers: readonly LayerFact[], rootMtime: number, opts: Cancel): Promise<OpenView> {
+    const tocs: Toc[] = [];
+    for (const layer of layers) tocs.push(await this.#layers.toc(layer, opts));
+    const view = new TocView(tocs, (index, entry) => this.#layers.file(layers[index]!, entry, opts), rootMtime);
+    return {
+      view,
+      locate: (at) => {
+        const found = view.locate(at);
+        const blob = found && layers[found.layer]?.blob;
+        if (!found || !blob || !isPlainLayer(blob.mediaType) || found.entry.fragments) return undefined;
+        const file = fromText(this.#store.blobs.path(blob.digest));
+        return { kind: 'range', file, offset: found.entry.dataOffset ?? 0 };
+      },
+      [Symbol.dispose]: () => undefined,
+    };
+  }
+
+  async #layersOf(ref: string): Promise<readonly LayerFact[] | undefined> {
+    const layers: LayerFact[] = [];
+    for (const record of await this.#store.refs.chain(ref)) {
+      const layer = await this.#store.refs.layer(facesOf(record));
+      if (!layer) return undefined;
+      layers.push(layer);
+    }
+    return layers;
+  }
+}
+
+/** Where the bytes of a file lie; those that lie nowhere by themselves are written to `scratchDir` first. */
+export async function contentOf(
+  { view, locate }: OpenView,
+  at: ByteString,
+  scratchDir: string,
+  name: string,
+): Promise<PackContent> {
+  const located = locate(at);
+  if (located) return located;
+  const file = path.join(scratchDir, name);
+  const fd = openSync(file, 'wx');
+  try {
+    for await (const chunk of view.open(at)) {
+      for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return { kind: 'file', file: fromText(file) };
+}

@@ -1,0 +1,35 @@
+import { BuildError } from '../base/errors.js';
+import type { Vertex, VertexDigest } from '../llb/types.js';
+import type { RefStore } from '../store/refs.js';
+import type { OpRunner } from '../solver/types.js';
+import type { Face } from './machine.js';
+import type { Machines } from './machines.js';
+import { ExecRunner } from './ops/exec.js';
+import { FileRunner } from './ops/file.js';
+import type { OpResult } from './ops/result.js';
+import { MergeRunner } from './ops/merge.js';
+import { SourceRunner, type Sources } from './ops/source.js';
+
+/** The behaviour of each kind of op on this machine. A new kind of op is a new file in `ops/` and a line here. */
+export function opRunners(
+  machines: Machines,
+  sources: Sources,
+  faces: ReadonlyMap<VertexDigest, Face>,
+  refs: RefStore,
+): (vertex: Vertex) => OpRunner<OpResult> {
+  return (vertex) => {
+    const { op } = vertex;
+    switch (op.kind) {
+      case 'source':
+        return new SourceRunner(op, sources);
+      case 'file':
+        return new FileRunner(op, vertex, faces.get(vertex.digest) ?? 'layer', machines);
+      case 'exec':
+        return new ExecRunner(op, vertex, machines);
+      case 'merge':
+        return new MergeRunner(vertex, refs);
+      case 'diff':
+        throw new BuildError('UNSUPPORTED', `the op \`${op.kind}\` cannot be executed by this version`);
+    }
+  };
+}

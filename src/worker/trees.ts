@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import type { Cancel } from '../base/abort.js';
+import { fromText } from '../base/bytes.js';
+import { OnceMap } from '../base/once-map.js';
+import { removeTree } from '../base/remove-tree.js';
+import { BuildError } from '../base/errors.js';
+import type { RefView } from '../layer/ref-view.js';
+import { LayerUnpacker } from '../layer/unpack.js';
+import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../snapshot/overlay.js';
+import { TreeView } from '../snapshot/tree-view.js';
+import { withLock } from '../store/lock.js';
+import type { Store } from '../store/store.js';
+import { EmptyView } from './empty-view.js';
+import type { LayerContent } from './layer-content.js';
+import type { RefId } from './machine.js';
+
+/** A file system that is mounted while it is in use. */
+export interface Mounted {
+  /** Absolute path. */
+  readonly root: string;
+  readonly view: RefView;
+  [Symbol.dispose](): void;
+}
+
+/** A writable file system over a ref; what changes ends up in `upper`. */
+export interface ActiveTree extends Mounted {
+  /** Absolute path of the directory that takes the changes. */
+  readonly upper: string;
+  /** Unmounts, and keeps the changes as a committed tree; gives its name. */
+  commit(): string;
+}
+
+const NAME_BYTES = 8;
+const MAX_LOWERS = maxLowers(NAME_BYTES);
+
+/**
+ * The trees of the store, for a process with its own mount namespace: unpacked from layers when first needed, stacked
+ * by overlayfs. Unfinished ones lie in the job's work folder; a rename makes them trees.
+ */
+export class Trees {
+  readonly #store: Store;
+  readonly #layers: LayerContent;
+  readonly #dialect: 'trusted' | 'user';
+  readonly #unpacking = new OnceMap<string, string>();
+
+  constructor(store: Store, layers: LayerContent, dialect: 'trusted' | 'user') {
+    this.#store = store;
+    this.#layers = layers;
+    this.#dialect = dialect;
+  }
+
+  /** Names of the trees that make up a ref, lowest first. */
+  async ensure(ref: RefId, opts: Cancel): Promise<readonly string[]> {
+    if (ref === null) return [];
+    const chain = await this.#store.refs.chain(ref);
+    const trees: string[] = [];
+    for (const { id, faces } of chain) {
+      if (faces !== undefined) {
+        trees.push((await this.ensure(faces, opts)).at(-1)!);
+        continue;
+      }
+      const below = [...trees];
+      trees.push(await this.#unpacking.run(id, opts.signal, (signal) => this.#ensureOne(id, below, { signal })));
+    }
+    return trees;
+  }
+
+  async #ensureOne(id: string, below: readonly string[], opts: Cancel): Promise<string> {
+    const { paths, refs } = this.#store;
+    const known = await refs.tree(id, this.#dialect);
+    if (known !== undefined) return known;
+    const lock = paths.lock(`tree-${id}-${this.#dialect}`);
+    return await withLock(lock, opts.signal, () => this.#unpack(id, below, opts));
+  }
+
+  /** Under the lock of the tree, since nothing would ever refer to a second one. */
+  async #unpack(id: string, below: readonly string[], opts: Cancel): Promise<string> {
+    const { refs } = this.#store;
+    const known = await refs.tree(id, this.#dialect); // maybe another process was first
+    if (known !== undefined) return known;
+    const layer = await refs.layer(id);
+    if (!layer) {
+      throw new BuildError(
+        'ISOLATION_UNAVAILABLE',
+        'a cached step was made under another isolation and cannot be read here',
+        {
+          hint: 'build with the isolation that was used before, or once with `--no-cache`',
+        },
+      );
+    }
+    using work = this.workDir();
+    const target = path.join(work.dir, 'u');
+    mkdirSync(target);
+    using lower = this.mount(below);
+    using unpacker = this.unpacker(target, lower, below);
+    await this.#layers.read(layer, unpacker, opts);
+    unpacker.finish();
+    const tree = this.#keep(target);
+    await refs.saveTree(id, this.#dialect, tree);
+    return tree;
+  }
+
+  /** Writes layers' entries into a new tree over `lower`, which shows the trees `below`. */
+  unpacker(target: string, lower: Mounted, below: readonly string[]): LayerUnpacker {
+    return new LayerUnpacker(fromText(target), {
+      dialect: this.#dialect === 'trusted' ? 'overlay-trusted' : 'overlay-user',
+      lower: lower.view,
+      lowerDirs: [...below].reverse().map((tree) => fromText(this.path(tree))),
+    });
+  }
+
+  path(tree: string): string {
+    return path.join(this.#store.paths.trees, tree);
+  }
+
+  /** Makes a finished directory a tree, and gives its name. */
+  #keep(dir: string): string {
+    for (;;) {
+      const tree = randomBytes(5).toString('hex').slice(0, NAME_BYTES);
+      if (existsSync(this.path(tree))) continue;
+      renameSync(dir, this.path(tree));
+      return tree;
+    }
+  }
+
+  /** Commits a directory made in a `workDir` as the tree of a ref. */
+  async commitAs(id: string, dir: string): Promise<void> {
+    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(dir));
+  }
+
+  /** A folder of this job on the file system of the trees. */
+  workDir(): { readonly dir: string; [Symbol.dispose](): void } {
+    const parent = this.#store.paths.work(this.#store.leaseId);
+    const dir = path.join(parent, randomBytes(4).toString('hex'));
+    mkdirSync(dir, { recursive: true });
+    return { dir, [Symbol.dispose]: () => removeTree(dir) };
+  }
+
+  /** Mounts trees read-only, lowest first; none is an empty file system. */
+  mount(trees: readonly string[]): Mounted {
+    if (trees.length === 0) return { root: '/var/empty', view: new EmptyView(), [Symbol.dispose]: () => undefined };
+    const work = this.workDir();
+    const root = path.join(work.dir, 'm');
+    mkdirSync(root);
+    const lowers = this.#bounded(trees, work.dir);
+    mountView(lowers, this.#relative(root), this.#overlay());
+    return {
+      root,
+      view: new TreeView(fromText(root)),
+      [Symbol.dispose]: () => {
+        unmountTree(root);
+        work[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Mounts trees with a new one on top that takes every change. */
+  mountActive(trees: readonly string[]): ActiveTree {
+    const work = this.workDir();
+    const [upper, scratch, root] = ['u', 'w', 'm'].map((name) => path.join(work.dir, name)) as [string, string, string];
+    for (const dir of [upper, scratch, root]) mkdirSync(dir);
+    const lowers = this.#bounded(trees, work.dir);
+    mountActive(lowers, this.#relative(upper), this.#relative(scratch), this.#relative(root), {
+      ...this.#overlay(),
+      volatile: true,
+    });
+    let mounted = true;
+    const unmount = (): void => {
+      if (mounted) unmountTree(root);
+      mounted = false;
+    };
+    return {
+      root,
+      upper,
+      view: new TreeView(fromText(root)),
+      commit: () => {
+        unmount();
+        return this.#keep(upper);
+      },
+      [Symbol.dispose]: () => {
+        unmount();
+        work[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** A stack that is too high for one overlay gets its lowest trees merged into one, for this use. */
+  #bounded(trees: readonly string[], workDir: string): readonly string[] {
+    if (trees.length <= MAX_LOWERS) return trees;
+    const lowest = trees.slice(0, MAX_LOWERS);
+    const [merged, view] = [path.join(workDir, 'f'), path.join(workDir, 'v')];
+    mkdirSync(merged);
+    mkdirSync(view);
+    flatten(lowest, this.#relative(view), this.#relative(merged), {
+      ...this.#overlay(),
+      signal: new AbortController().signal,
+    });
+    return this.#bounded([this.#relative(merged), ...trees.slice(MAX_LOWERS)], workDir);
+  }
+
+  #overlay(): { readonly dir: string; readonly userxattr: boolean } {
+    return { dir: this.#store.paths.trees, userxattr: this.#dialect === 'user' };
+  }
+
+  /** Overlay options are limited to a page and to plain names, so paths are given from the folder of the trees. */
+  #relative(dir: string): string {
+    return path.relative(this.#store.paths.trees, dir);
+  }
+}

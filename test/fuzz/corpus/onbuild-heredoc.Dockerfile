@@ -1,0 +1,7 @@
+FROM busybox
+ONBUILD RUN <<X
+echo $a
+X
+ONBUILD ADD <<'Y' /y
+$z
+Y

@@ -1,0 +1,8 @@
+
+
+  FROM   scratch   AS   x  
+		ENV	a=b	 c=d 
+  COPY   a    b   c/  
+ 
+CMD   [ "a" ,  "b" ]  
+

@@ -1,0 +1,3 @@
+FROM b AS a
+FROM a AS b
+COPY --from=b / /
