@@ -12,10 +12,14 @@ export type ErrorCode =
   | 'FETCH_FAILED' // a URL or a git repository cannot be fetched, or is not what a checksum says
   | 'BASE_NOT_FOUND' // no store, layout or registry gives the base image
   | 'REFERENCE_INVALID'
-  | 'IMAGE_NOT_FOUND'
+  | 'IMAGE_NOT_FOUND' // neither the store nor the place that was asked has an image of that name
   | 'IMAGE_INVALID' // a manifest, config or layer contradicts itself or the specification
   | 'BLOB_CORRUPT' // bytes do not hash to their digest
   | 'BLOB_NOT_FOUND'
+  | 'REGISTRY_FAILED' // a registry cannot be reached, or does not do what the specification says
+  | 'REGISTRY_DENIED' // a registry wants other credentials, or none are enough
+  | 'CONFIG_INVALID' // `config.toml` or Docker's `config.json` cannot be read
+  | 'ENGINE_UNAVAILABLE' // no container engine takes the image that `--load` hands it
   | 'RUN_FAILED' // a RUN ended with a non-zero code or by a signal
   | 'NOT_ALLOWED' // the Dockerfile asks for a right that `--allow` does not give
   | 'SECRET_NOT_FOUND' // a secret or ssh agent that a RUN asks for was not given, or cannot be read

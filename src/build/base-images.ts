@@ -46,7 +46,7 @@ export class BaseImages {
     const context = this.#contexts.get(name) ?? this.#contexts.get(normalizeContextName(name));
     if (context?.kind === 'layout') {
       const layout = new ImageLayout(context.dir);
-      const image = await readImage(layout, await layout.resolve(context), platform);
+      const image = await readImage(layout, await layout.resolve(context), platform, cancel);
       return this.#remember(`oci-layout://${name}`, { image, layout });
     }
     const reference = withDefaultTag(parseReference(context?.reference ?? name));
@@ -63,7 +63,7 @@ export class BaseImages {
           `or point to it with \`--build-context ${name}=oci-layout://DIR\``,
       });
     }
-    const image = await readImage(this.#store.blobs, target, platform);
+    const image = await readImage(this.#store.blobs, target, platform, cancel);
     return this.#remember(`docker-image://${formatReference(reference)}`, { image });
   }
 

@@ -9,7 +9,7 @@ import { findImage } from './images.js';
 export async function compareImages(store: Store, a: string, b: string, opts: Cancel): Promise<Comparison> {
   const facts = [];
   for (const name of [a, b]) {
-    const { image } = await findImage(store, name);
+    const { image } = await findImage(store, name, opts);
     const remembered = (await store.records.fact(`build-${hexOf(image.descriptor.digest)}`)) as
       | { readonly durationMs: number }
       | undefined;

@@ -33,8 +33,8 @@ async function makeNamed(author: string, names: readonly string[]): Promise<stri
 test('a name that looks like digits of a digest is a name first', async () => {
   const digest = await makeNamed('a', ['cafe12', 'other']);
   await using opened = await openStore(root, signal);
-  expect((await findImage(opened.store, 'cafe12')).image.descriptor.digest).toBe(digest);
-  expect([...(await findImage(opened.store, digest.slice(7, 19))).names].sort()).toEqual([
+  expect((await findImage(opened.store, 'cafe12', { signal })).image.descriptor.digest).toBe(digest);
+  expect([...(await findImage(opened.store, digest.slice(7, 19), { signal })).names].sort()).toEqual([
     'cafe12:latest',
     'other:latest',
   ]);
@@ -43,7 +43,7 @@ test('a name that looks like digits of a digest is a name first', async () => {
 test('an unknown name is told with the names that there are', async () => {
   await makeNamed('a', ['one:1', 'two:2']);
   await using opened = await openStore(root, signal);
-  await expect(findImage(opened.store, 'three')).rejects.toMatchObject({
+  await expect(findImage(opened.store, 'three', { signal })).rejects.toMatchObject({
     code: 'IMAGE_NOT_FOUND',
     hint: 'the images are: one:1, two:2',
   });
@@ -53,9 +53,11 @@ test('a name that moves on leaves the older image nameless, and rmi takes it by 
   const first = await makeNamed('first', ['app']);
   const second = await makeNamed('second', ['app']);
   await using opened = await openStore(root, signal);
-  expect((await findImage(opened.store, 'app')).image.descriptor.digest).toBe(second);
-  expect((await findImage(opened.store, first)).names).toEqual([]);
+  expect((await findImage(opened.store, 'app', { signal })).image.descriptor.digest).toBe(second);
+  expect((await findImage(opened.store, first, { signal })).names).toEqual([]);
   expect(await removeImages(opened.store, [first], { signal })).toEqual([`Deleted: ${first}`]);
-  await expect(findImage(opened.store, hexOf(first as never))).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+  await expect(findImage(opened.store, hexOf(first as never), { signal })).rejects.toMatchObject({
+    code: 'IMAGE_NOT_FOUND',
+  });
   expect(await removeImages(opened.store, ['app'], { signal })).toEqual(['Untagged: app:latest', `Deleted: ${second}`]);
 });

@@ -26,7 +26,7 @@ export interface FoundImage {
 }
 
 /** An image by name, else by digest or the first digits of one. Throws IMAGE_NOT_FOUND, also when several begin so. */
-export async function findImage(store: Store, name: string): Promise<FoundImage> {
+export async function findImage(store: Store, name: string, opts: Cancel): Promise<FoundImage> {
   const all = await store.images.list();
   const target = match(all, name);
   if (!target) {
@@ -39,7 +39,7 @@ export async function findImage(store: Store, name: string): Promise<FoundImage>
   return {
     target,
     names: names.map((one) => short(one.name!)),
-    image: await readImage(store.blobs, target, hostPlatform()),
+    image: await readImage(store.blobs, target, hostPlatform(), opts),
   };
 }
 
@@ -76,7 +76,7 @@ export interface ListedImage {
 export async function listImages(store: Store, opts: Cancel): Promise<readonly ListedImage[]> {
   const listed: ListedImage[] = [];
   for (const { name, descriptor } of await store.images.list()) {
-    const image = await readImage(store.blobs, descriptor, hostPlatform());
+    const image = await readImage(store.blobs, descriptor, hostPlatform(), opts);
     const reference = name === undefined ? undefined : parseReference(name);
     const repository =
       reference && familiarReference({ registry: reference.registry, repository: reference.repository });
@@ -129,7 +129,7 @@ export async function layerSizes({ manifest, config }: Image, store: Store, opts
 export async function removeImages(store: Store, names: readonly string[], opts: Cancel): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const name of names) {
-    const { target } = await findImage(store, name);
+    const { target } = await findImage(store, name, opts);
     const byDigest = /^(?:sha256:)?[0-9a-f]{6,64}$/.test(name) && !(await hasName(store, name));
     const full = byDigest ? undefined : formatReference(withDefaultTag(parseReference(name)));
     const matches = (one: NamedImage): boolean =>

@@ -36,7 +36,7 @@ export async function runImage(options: RunImageOptions): Promise<number> {
   };
   const machines = openMachines({ store, job, isolation: options.isolation, trustHostCa: false });
   try {
-    const { image } = await findImage(store, options.image);
+    const { image } = await findImage(store, options.image, options);
     const config = image.config.config ?? {};
     const entrypoint = options.entrypoint === undefined ? (config.Entrypoint ?? []) : [options.entrypoint];
     const keepsCmd = options.args.length === 0 && options.entrypoint === undefined;

@@ -41,6 +41,8 @@ export const mediaTypes = {
   dockerConfig: 'application/vnd.docker.container.image.v1+json',
   dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar',
   dockerLayerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
+  inToto: 'application/vnd.in-toto+json',
 } as const;
 
 export function isIndexType(mediaType: string): boolean {
@@ -59,6 +61,11 @@ export const annotationKeys = {
   imageName: 'io.containerd.image.name',
   created: 'org.opencontainers.image.created',
 } as const;
+
+/** A layer that lies on a server of its own (`urls`) and that registries do not take: Windows bases have such. */
+export function isForeignLayer(mediaType: string): boolean {
+  return /^application\/vnd\.(oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/.test(mediaType);
+}
 
 /** A layer that is stored as the tar itself. */
 export function isPlainLayer(mediaType: string): boolean {

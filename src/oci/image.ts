@@ -1,14 +1,10 @@
 import { BuildError } from '../base/errors.js';
 import { isIndexType, isManifestType, type Descriptor, type Manifest } from './descriptor.js';
-import type { Digest } from './digest.js';
+import type { Cancel } from '../base/abort.js';
+import type { ContentSource } from './content.js';
 import { parseImageConfig, parseIndex, parseManifest } from './documents.js';
 import type { ImageConfig } from './image-config.js';
 import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
-
-/** A source of small documents by digest, each checked against it. */
-export interface DocumentSource {
-  readDocument(digest: Digest): Promise<Buffer>;
-}
 
 /** An image as a read-only view: its manifest and config, no layer read. */
 export interface Image {
@@ -21,14 +17,20 @@ export interface Image {
  * Reads the image for `platform` under a descriptor of a manifest or an index. Throws IMAGE_INVALID when the documents
  * contradict each other, BASE_NOT_FOUND when the index has no such platform.
  */
-export async function readImage(source: DocumentSource, target: Descriptor, platform: Platform): Promise<Image> {
-  if (isIndexType(target.mediaType)) return await readImage(source, await select(source, target, platform), platform);
+export async function readImage(
+  source: ContentSource,
+  target: Descriptor,
+  platform: Platform,
+  cancel: Cancel,
+): Promise<Image> {
+  if (isIndexType(target.mediaType))
+    return await readImage(source, await select(source, target, platform, cancel), platform, cancel);
   if (!isManifestType(target.mediaType)) {
     throw new BuildError('IMAGE_INVALID', `\`${target.digest}\` is a \`${target.mediaType}\`, not an image`);
   }
-  const manifest = parseManifest(await source.readDocument(target.digest), `manifest \`${target.digest}\``);
+  const manifest = parseManifest(await source.readDocument(target, cancel), `manifest \`${target.digest}\``);
   const config = parseImageConfig(
-    await source.readDocument(manifest.config.digest),
+    await source.readDocument(manifest.config, cancel),
     `image config \`${manifest.config.digest}\``,
   );
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
@@ -40,8 +42,13 @@ export async function readImage(source: DocumentSource, target: Descriptor, plat
   return { descriptor: target, manifest, config };
 }
 
-async function select(source: DocumentSource, target: Descriptor, platform: Platform): Promise<Descriptor> {
-  const { manifests } = parseIndex(await source.readDocument(target.digest), `index \`${target.digest}\``);
+async function select(
+  source: ContentSource,
+  target: Descriptor,
+  platform: Platform,
+  cancel: Cancel,
+): Promise<Descriptor> {
+  const { manifests } = parseIndex(await source.readDocument(target, cancel), `index \`${target.digest}\``);
   const images = manifests.filter((one) => isManifestType(one.mediaType) || isIndexType(one.mediaType));
   const found =
     images.find((one) => one.platform && matchesPlatform(one.platform, platform)) ??

@@ -1,12 +1,13 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { BuildError } from '../base/errors.js';
+import type { ContentSource } from './content.js';
 import { mediaTypes, type Descriptor } from './descriptor.js';
-import { digestOf, type Digest } from './digest.js';
-import { validateImage, type ValidationSource } from './validate.js';
+import { digestOf } from './digest.js';
+import { validateImage } from './validate.js';
 
 /** Blobs in memory, handed out as they are: what is wrong with them is the validator's to find. */
-class Blobs implements ValidationSource {
+class Blobs implements ContentSource {
   readonly #blobs = new Map<string, Buffer>();
 
   put(mediaType: string, content: Buffer | object, as?: Partial<Descriptor>): Descriptor {
@@ -16,14 +17,14 @@ class Blobs implements ValidationSource {
     return descriptor;
   }
 
-  readDocument(digest: Digest): Promise<Buffer> {
+  readDocument({ digest }: Descriptor): Promise<Buffer> {
     const bytes = this.#blobs.get(digest);
     if (!bytes) return Promise.reject(new BuildError('BLOB_NOT_FOUND', `blob \`${digest}\` is not there`));
     return Promise.resolve(bytes);
   }
 
-  async *open({ digest }: Descriptor): AsyncGenerator<Buffer> {
-    yield await this.readDocument(digest);
+  async *open(target: Descriptor): AsyncGenerator<Buffer> {
+    yield await this.readDocument(target);
   }
 }
 

@@ -5,12 +5,8 @@ import { configFaults } from './config-faults.js';
 import type { ContentSource } from './content.js';
 import { isIndexType, isManifestType, mediaTypes, type Descriptor, type Manifest } from './descriptor.js';
 import { parseImageConfig, parseIndex, parseManifest } from './documents.js';
-import type { DocumentSource } from './image.js';
 import type { ImageConfig } from './image-config.js';
 import { matchesPlatform } from './platform.js';
-
-/** Where an image that is to be validated comes from. */
-export interface ValidationSource extends ContentSource, DocumentSource {}
 
 export interface ValidateOptions extends Cancel {
   /** The uncompressed bytes of a layer, however it is compressed. */
@@ -31,7 +27,7 @@ const LAYER_TYPES: readonly string[] = [
  * sentence each; none for a sound image. What the source itself cannot read is thrown.
  */
 export async function validateImage(
-  source: ValidationSource,
+  source: ContentSource,
   target: Descriptor,
   options: ValidateOptions,
 ): Promise<readonly string[]> {
@@ -41,11 +37,11 @@ export async function validateImage(
 }
 
 class Validation {
-  readonly #source: ValidationSource;
+  readonly #source: ContentSource;
   readonly #options: ValidateOptions;
   readonly #fault: (text: string) => void;
 
-  constructor(source: ValidationSource, options: ValidateOptions, fault: (text: string) => void) {
+  constructor(source: ContentSource, options: ValidateOptions, fault: (text: string) => void) {
     this.#source = source;
     this.#options = options;
     this.#fault = fault;
@@ -110,7 +106,7 @@ class Validation {
   }
 
   async #document(target: Descriptor): Promise<Buffer | undefined> {
-    const bytes = await this.#caught(() => this.#source.readDocument(target.digest));
+    const bytes = await this.#caught(() => this.#source.readDocument(target, this.#options));
     if (bytes) this.#compare(target, bytes.length, `sha256:${createHash('sha256').update(bytes).digest('hex')}`);
     return bytes;
   }

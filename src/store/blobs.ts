@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
-import type { ContentSink, ContentSource } from '../oci/content.js';
+import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, type Digest } from '../oci/digest.js';
 import { verified } from '../oci/verified.js';
@@ -29,9 +29,9 @@ export class BlobStore implements ContentSource, ContentSink {
     return this.#paths.blob(digest);
   }
 
-  async has(digest: Digest, { signal }: Cancel): Promise<boolean> {
+  async has({ digest, size }: Descriptor, { signal }: Cancel): Promise<boolean> {
     signal.throwIfAborted();
-    return (await this.size(digest)) !== undefined;
+    return (await this.size(digest)) === size;
   }
 
   /** Bytes of a blob; undefined when it is not there. */
@@ -57,7 +57,8 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   /** A small document, checked against its digest. Throws BLOB_NOT_FOUND, BLOB_CORRUPT, IMAGE_INVALID (too large). */
-  async readDocument(digest: Digest): Promise<Buffer> {
+  async readDocument({ digest }: Descriptor, { signal }: Cancel): Promise<Buffer> {
+    signal.throwIfAborted();
     const size = await this.size(digest);
     if (size === undefined) throw notFound(digest);
     if (size > limits.documentBytes) {
@@ -75,8 +76,9 @@ export class BlobStore implements ContentSource, ContentSink {
     return bytes;
   }
 
-  async put(target: Descriptor, content: AsyncIterable<Uint8Array>, opts: Cancel): Promise<void> {
-    const written = await this.write(verified(content, target), opts);
+  async put(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
+    const content = verified(counted(source.open(target, opts), opts.onProgress), target);
+    const written = await this.write(content, opts);
     await written.commit(target.digest);
   }
 
@@ -184,6 +186,18 @@ export async function* readChunks(
     }
   } finally {
     await handle.close();
+  }
+}
+
+async function* counted(
+  content: AsyncIterable<Buffer>,
+  onProgress: PutOptions['onProgress'],
+): AsyncGenerator<Buffer, void, undefined> {
+  let current = 0;
+  for await (const chunk of content) {
+    current += chunk.length;
+    yield chunk;
+    onProgress?.(current);
   }
 }
 

@@ -20,8 +20,8 @@ test('an image that has a name gets no nameless entry; a document that was damag
   expect((await store.images.list()).map(({ name }) => name)).toEqual(['docker.io/library/app:1']);
 
   writeFileSync(store.blobs.path(digest), '[]');
-  await expect(store.blobs.readDocument(digest)).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
+  await expect(store.blobs.readDocument(target, opts)).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
   await store.blobs.putBytes(bytes);
-  expect(await store.blobs.readDocument(digest)).toEqual(bytes);
+  expect(await store.blobs.readDocument(target, opts)).toEqual(bytes);
   await lease.release();
 });

@@ -41,7 +41,8 @@ export class ImageLayout implements ContentSource {
   }
 
   /** A small document by digest, checked. */
-  async readDocument(digest: Digest): Promise<Buffer> {
+  async readDocument({ digest }: Descriptor, { signal }: Cancel): Promise<Buffer> {
+    signal.throwIfAborted();
     const bytes = await this.#document(path.join('blobs', 'sha256', hexOf(digest)));
     if (digestOf(bytes) !== digest) {
       throw new BuildError('BLOB_CORRUPT', `blob \`${digest}\` of the layout \`${this.dir}\` is damaged`);

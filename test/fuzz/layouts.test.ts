@@ -99,7 +99,7 @@ test(`reading ${RUNS} mutated image layouts, and going on from them`, { timeout:
   await forSeeds('reading a mutated image layout', RUNS, async (seed) => {
     const layout = new ImageLayout(mutatedLayout(seed));
     try {
-      const { descriptor, config } = await readImage(layout, await layout.resolve({}), linux);
+      const { descriptor, config } = await readImage(layout, await layout.resolve({}), linux, { signal });
       const { digest } = descriptor;
       const bases = { resolve: () => Promise.resolve({ source: `oci-layout://base@${digest}`, digest, config }) };
       read++;

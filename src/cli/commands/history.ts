@@ -14,7 +14,7 @@ const WIDTH = 80;
 export async function run(name: string, flags: HistoryFlags, signal: AbortSignal): Promise<void> {
   requireFormat(flags.format);
   await using opened = await openStore(flags.root, signal);
-  const { image } = await findImage(opened.store, name);
+  const { image } = await findImage(opened.store, name, { signal });
   const history = await imageHistory(image, opened.store, { signal });
   if (flags.format === 'json') {
     process.stdout.write(`${JSON.stringify(history, undefined, 2)}\n`);

@@ -9,6 +9,6 @@ export async function run(
 ): Promise<void> {
   const reference = withDefaultTag(parseReference(target));
   await using opened = await openStore(flags.root, signal);
-  const { target: descriptor } = await findImage(opened.store, source);
+  const { target: descriptor } = await findImage(opened.store, source, { signal });
   await opened.store.images.tag(descriptor, [reference], { signal });
 }
