@@ -12,7 +12,7 @@ const LAYERS = [
   ['job'],
   ['dockerfile', 'layer', 'snapshot', 'registry', 'remote', 'store', 'solver'],
   ['executor'],
-  ['worker'],
+  ['worker', 'transfer'],
   ['exporter', 'report'],
   ['build'],
   ['cli'],

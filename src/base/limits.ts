@@ -17,6 +17,9 @@ export const limits = {
   redirects: 10,
   /** Layers of one image. */
   layers: 4096,
+  /** Blobs and documents that one image leads to, and indexes within each other. */
+  graphNodes: 100_000,
+  graphDepth: 4,
   /** Symlinks followed while one path is resolved (Linux: 40). */
   symlinks: 40,
   /** Parts of the Dockerfile language within each other, as `${a:-${b}}` is. */

@@ -4,7 +4,7 @@ import type { JobContext } from '../job/context.js';
 import type { Edge, Vertex, VertexDigest } from '../llb/types.js';
 import { topological } from '../llb/vertex.js';
 import { cacheKey, freshKey, type KeyInput } from './cache-key.js';
-import { Semaphore } from './semaphore.js';
+import { Semaphore } from '../base/semaphore.js';
 import type { CacheKey, CacheMap, OpRunner, SolverOptions } from './types.js';
 
 /** What is known of a vertex before it has run. */

@@ -16,7 +16,7 @@ import type { LayerContent } from '../layer-content.js';
 import { writeLayer } from '../layer-writer.js';
 import type { RemoteSource } from '../ops/source.js';
 import { httpAuthorization } from './credentials.js';
-import { TransferReport } from './transfer.js';
+import { TransferReport } from '../../job/transfer-report.js';
 
 /** A file that a URL gives. */
 interface Seen {

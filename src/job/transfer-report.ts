@@ -1,8 +1,8 @@
-import type { JobContext } from '../../job/context.js';
+import type { JobContext } from './context.js';
 
 const EVERY_MS = 500;
 
-/** Tells of bytes that come in, a few times a second at most. */
+/** Tells of bytes that come in or go out, a few times a second at most. */
 export class TransferReport {
   readonly #item: string;
   readonly #job: JobContext;
