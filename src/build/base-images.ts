@@ -1,70 +1,128 @@
-import type { Cancel } from '../base/abort.js';
+import { allOrAbort, type Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
+import { OnceMap } from '../base/once-map.js';
 import type { JobContext } from '../job/context.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { readImage, type Image } from '../oci/image.js';
 import type { Platform } from '../oci/platform.js';
-import { familiarReference, formatReference, parseReference, withDefaultTag } from '../oci/reference.js';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  withDefaultTag,
+  type Reference,
+} from '../oci/reference.js';
+import type { Registries, Repository } from '../registry/types.js';
 import { ImageLayout } from '../store/layout.js';
 import type { Lease } from '../store/leases.js';
 import type { Store } from '../store/store.js';
+import { TagMemory } from '../store/tag-memory.js';
 import type { RefId } from '../worker/machine.js';
+import { bringLayer, keptDocuments, type ImageOrigin } from './image-origin.js';
 
 /** Where `--build-context name=…` says that an image comes from. */
 export type ImageContext =
   | { readonly kind: 'layout'; readonly dir: string; readonly tag?: string; readonly digest?: Digest }
   | { readonly kind: 'image'; readonly reference: string };
 
+export interface BaseImagesOptions {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly contexts?: ReadonlyMap<string, ImageContext>;
+  /** Asked for what the store does not know. Without it, only the store and layouts count. */
+  readonly registries?: { get(): Promise<Registries> };
+  /** The registries are asked for every name, whatever the store has. */
+  readonly pull?: boolean;
+}
+
 interface Resolved {
   readonly image: Image;
-  /** Absent when the image is in the store already. */
-  readonly layout?: ImageLayout;
+  readonly origin: ImageOrigin;
 }
+
+const STORE: ImageOrigin = { kind: 'store' };
 
 /**
  * The images that a build stands on: found by name when the Dockerfile is read, brought into the store when something
- * needs their files.
+ * needs their files. What a name stood for at a registry is remembered.
  */
 export class BaseImages {
+  readonly #options: BaseImagesOptions;
   readonly #store: Store;
   readonly #lease: Lease;
-  readonly #pull: boolean;
-  readonly #contexts: ReadonlyMap<string, ImageContext>;
+  readonly #tags: TagMemory;
   readonly #resolved = new Map<string, Resolved>();
+  readonly #coming = new OnceMap<Digest, void>();
 
-  /** `pull`: nothing may be taken from the store by name. */
-  constructor(store: Store, lease: Lease, contexts: ReadonlyMap<string, ImageContext>, pull = false) {
-    this.#store = store;
-    this.#pull = pull;
-    this.#lease = lease;
-    this.#contexts = contexts;
+  constructor(options: BaseImagesOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    this.#lease = options.lease;
+    this.#tags = new TagMemory(options.store.records);
   }
 
-  /** The image that `name` stands for, from a named context or the store. Throws BASE_NOT_FOUND, REFERENCE_INVALID. */
+  /**
+   * The image that `name` stands for: by a named context, in the store, as it is remembered, at its registry. Throws
+   * BASE_NOT_FOUND, REFERENCE_INVALID, and what the registry client throws.
+   */
   async resolve(name: string, platform: Platform, cancel: Cancel): Promise<ResolvedBase> {
     cancel.signal.throwIfAborted();
-    const context = this.#contexts.get(name) ?? this.#contexts.get(normalizeContextName(name));
+    const contexts = this.#options.contexts;
+    const context = contexts?.get(name) ?? contexts?.get(normalizeContextName(name));
     if (context?.kind === 'layout') {
       const layout = new ImageLayout(context.dir);
       const image = await readImage(layout, await layout.resolve(context), platform, cancel);
-      return this.#remember(`oci-layout://${name}`, { image, layout });
+      return this.#remember(`oci-layout://${name}`, { image, origin: { kind: 'layout', layout } });
     }
     const reference = withDefaultTag(parseReference(context?.reference ?? name));
-    if (this.#pull) {
-      throw new BuildError('UNSUPPORTED', `${familiarReference(reference)} cannot be pulled by this version`, {
-        hint: `leave out \`--pull\`, or point to it with \`--build-context ${name}=oci-layout://DIR\``,
+    const resolved = await this.#find(reference, platform, cancel);
+    return this.#remember(`docker-image://${formatReference(reference)}`, resolved);
+  }
+
+  async #find(reference: Reference, platform: Platform, cancel: Cancel): Promise<Resolved> {
+    const { pull, registries } = this.#options;
+    const { blobs, images } = this.#store;
+    const own = pull ? undefined : await images.resolve(reference);
+    if (own) return { image: await readImage(blobs, own, platform, cancel), origin: STORE };
+    // A digest says the same thing at any time.
+    const known = pull && reference.digest === undefined ? undefined : await this.#tags.recall(reference);
+    if (!registries) {
+      const image = known && (await this.#kept(known, platform, cancel));
+      if (image) return { image, origin: STORE };
+      throw new BuildError('BASE_NOT_FOUND', `${formatReference(reference)}: not found`, {
+        hint: 'the store has no image of that name; pull, load or build it first',
       });
     }
-    const target = await this.#store.images.resolve(reference);
-    if (!target) {
-      throw new BuildError('BASE_NOT_FOUND', `${familiarReference(reference)}: not found`, {
-        hint:
-          'this version does not pull from registries; build or load the image first, ' +
-          `or point to it with \`--build-context ${name}=oci-layout://DIR\``,
+    const open = async (): Promise<Repository> => (await registries.get()).repository(reference, { use: 'pull' });
+    const target = known ?? (await this.#ask(reference, await open(), cancel));
+    const image = await readImage(keptDocuments(blobs, open), target, platform, cancel);
+    const { registry, repository } = reference;
+    return { image, origin: { kind: 'registry', name: familiarReference({ registry, repository }), open } };
+  }
+
+  /** The image, if its documents are all in the store. */
+  async #kept(target: Descriptor, platform: Platform, cancel: Cancel): Promise<Image | undefined> {
+    try {
+      return await readImage(this.#store.blobs, target, platform, cancel);
+    } catch (error) {
+      if (error instanceof BuildError && error.code === 'BLOB_NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  async #ask(reference: Reference, repository: Repository, cancel: Cancel): Promise<Descriptor> {
+    try {
+      const target = await repository.resolve(reference, cancel);
+      await this.#tags.remember(reference, target);
+      return target;
+    } catch (error) {
+      if (!(error instanceof BuildError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
+      throw new BuildError('BASE_NOT_FOUND', `${formatReference(reference)}: not found`, {
+        ...(error.hint !== undefined && { hint: error.hint }),
+        cause: error,
       });
     }
-    const image = await readImage(this.#store.blobs, target, platform, cancel);
-    return this.#remember(`docker-image://${formatReference(reference)}`, { image });
   }
 
   #remember(prefix: string, resolved: Resolved): ResolvedBase {
@@ -83,37 +141,29 @@ export class BaseImages {
 
   /** The same for an image of the store. */
   async ensureImage(image: Image, job: JobContext): Promise<RefId> {
-    return await this.#ensure({ image }, job);
+    return await this.#ensure({ image, origin: STORE }, job);
   }
 
-  async #ensure(resolved: Resolved, job: JobContext): Promise<RefId> {
+  async #ensure({ image, origin }: Resolved, job: JobContext): Promise<RefId> {
     const { refs, blobs } = this.#store;
-    const { manifest, config } = resolved.image;
+    const { manifest, config } = image;
+    for (const { digest } of manifest.layers) this.#lease.hold('blob', digest);
+    const bring = manifest.layers.map((layer) => async (signal: AbortSignal) => {
+      await this.#coming.run(layer.digest, signal, async (signal) => {
+        if (!(await blobs.has(layer, { signal }))) await bringLayer(layer, origin, blobs, { ...job, signal });
+      });
+    });
+    await allOrAbort(job.signal, bring);
     let parent: string | undefined;
-    for (const [i, layer] of manifest.layers.entries()) {
-      const diffId = config.rootfs.diff_ids[i]!;
-      const { mediaType, digest, size } = layer;
-      const fact = { diffId, blob: { mediaType, digest, size } };
+    for (const [i, { mediaType, digest, size }] of manifest.layers.entries()) {
+      const fact = { diffId: config.rootfs.diff_ids[i]!, blob: { mediaType, digest, size } };
       const id = refs.layerRefId(parent, fact);
       this.#lease.hold('ref', id);
-      this.#lease.hold('blob', digest);
       if (!(await refs.load(id))) await refs.save({ id, ...(parent !== undefined && { parent }) });
-      if ((await blobs.size(digest)) !== size) await this.#bringIn(resolved, i, job);
       if (!(await refs.layer(id))) await refs.saveLayer(id, fact);
       parent = id;
     }
     return parent ?? null;
-  }
-
-  async #bringIn({ image, layout }: Resolved, index: number, job: JobContext): Promise<void> {
-    const layer = image.manifest.layers[index]!;
-    if (!layout) throw new BuildError('BLOB_NOT_FOUND', `layer \`${layer.digest}\` is missing in the store`);
-    const item = `${layer.digest.slice(7, 19)} from ${layout.dir}`;
-    const report = (current: number, done: boolean): void =>
-      job.emit({ type: 'transfer', item, current, total: layer.size, done, at: job.now() });
-    report(0, false);
-    await this.#store.blobs.copyIn(layout.path(layer.digest), layer, job);
-    report(layer.size, true);
   }
 }
 

@@ -55,7 +55,7 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
       options.emit?.(event);
     },
   };
-  const bases = new BaseImages(store, lease, named.images, options.pull ?? false);
+  const bases = new BaseImages({ store, lease, contexts: named.images, pull: options.pull ?? false });
   const uploads = new Map<string, string>();
   const sources = openSources(store, bases, uploads);
   const machines = openMachines({

@@ -84,7 +84,7 @@ async function withDockerfile<T>(
   const named = await namedContexts(options.buildContexts ?? {});
   const { store, lease } = await Store.open(storeRoot(options.root, process.env), options);
   try {
-    const bases = new BaseImages(store, lease, named.images);
+    const bases = new BaseImages({ store, lease, contexts: named.images });
     const assumeBases = !options.requireBases;
     return await look(file, async (watching) => {
       await convertFile({ options, file, ignore: main.ignore, named, bases }, { ...watching, assumeBases });

@@ -4,7 +4,11 @@ import type { Cancel } from '../base/abort.js';
 import type { ContentSource } from './content.js';
 import { parseImageConfig, parseIndex, parseManifest } from './documents.js';
 import type { ImageConfig } from './image-config.js';
-import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
+import { formatPlatform, type Platform } from './platform.js';
+import { choosePlatform } from './platform-choice.js';
+
+/** What gives small documents by digest, each checked against it. */
+export type DocumentSource = Pick<ContentSource, 'readDocument'>;
 
 /** An image as a read-only view: its manifest and config, no layer read. */
 export interface Image {
@@ -18,7 +22,7 @@ export interface Image {
  * contradict each other, BASE_NOT_FOUND when the index has no such platform.
  */
 export async function readImage(
-  source: ContentSource,
+  source: DocumentSource,
   target: Descriptor,
   platform: Platform,
   cancel: Cancel,
@@ -43,7 +47,7 @@ export async function readImage(
 }
 
 async function select(
-  source: ContentSource,
+  source: DocumentSource,
   target: Descriptor,
   platform: Platform,
   cancel: Cancel,
@@ -51,10 +55,12 @@ async function select(
   const { manifests } = parseIndex(await source.readDocument(target, cancel), `index \`${target.digest}\``);
   const images = manifests.filter((one) => isManifestType(one.mediaType) || isIndexType(one.mediaType));
   const found =
-    images.find((one) => one.platform && matchesPlatform(one.platform, platform)) ??
-    (images.length === 1 && !images[0]!.platform ? images[0] : undefined);
+    choosePlatform(images, platform) ?? (images.length === 1 && !images[0]!.platform ? images[0] : undefined);
   if (found) return found;
-  const has = images.map((one) => (one.platform ? formatPlatform(one.platform) : 'unknown')).join(', ');
+  const has = images
+    .map((one) => (one.platform ? formatPlatform(one.platform) : 'unknown'))
+    .filter((name) => name !== 'unknown/unknown')
+    .join(', ');
   throw new BuildError('BASE_NOT_FOUND', `no match for platform ${formatPlatform(platform)} in \`${target.digest}\``, {
     hint: `it has: ${has || 'no image'}`,
   });

@@ -1,5 +1,5 @@
 import type { Cancel } from '../../base/abort.js';
-import { BuildError } from '../../base/errors.js';
+import { BuildError, type ErrorCode } from '../../base/errors.js';
 import type { Edge } from '../../llb/types.js';
 import { makeVertex } from '../../llb/vertex.js';
 import type { ImageConfig } from '../../oci/image-config.js';
@@ -98,23 +98,24 @@ export class StageStarts {
     names: readonly string[],
     cancel: Cancel,
   ): Promise<ResolvedBase | undefined> {
-    let cause: unknown;
+    let cause: BuildError | undefined;
     try {
       const base = await this.#find(stage.baseName, platform, cancel);
       if (base !== undefined) return base;
     } catch (error) {
-      if (!(error instanceof BuildError) || error.code !== 'BASE_NOT_FOUND') throw error;
+      if (!(error instanceof BuildError) || !UNRESOLVED.includes(error.code)) throw error;
       cause = error;
     }
     if (this.#options.assumeBases) return undefined;
     const full = formatReference(withDefaultTag(parseReference(stage.baseName)));
-    const near = suggestion(stage.baseName, [...names, ...COMMON_IMAGES], true);
+    const isMissing = cause === undefined || cause.code === 'BASE_NOT_FOUND';
+    const near = isMissing ? suggestion(stage.baseName, [...names, ...COMMON_IMAGES], true) : undefined;
     throw new Fault(
       'base-not-found',
-      `${stage.baseName}: failed to resolve source metadata for ${full}: ${full}: not found` +
+      `${stage.baseName}: failed to resolve source metadata for ${full}: ${cause?.message ?? `${full}: not found`}` +
         (near === undefined ? '' : ` (did you mean ${near}?)`),
-      cause instanceof BuildError ? cause.hint : undefined,
-      'BASE_NOT_FOUND',
+      cause?.hint,
+      cause?.code ?? 'BASE_NOT_FOUND',
     );
   }
 
@@ -128,6 +129,9 @@ export class StageStarts {
     return imageEdge(base, platform, name, { location, ...(stage.shown !== '' && { stage: stage.shown }) });
   }
 }
+
+/** Nothing is known of a base then, which the author of the file should see with its line. */
+const UNRESOLVED: readonly ErrorCode[] = ['BASE_NOT_FOUND', 'REGISTRY_DENIED', 'REGISTRY_FAILED'];
 
 const nothing = { kind: 'edge', edge: undefined } as const;
 
