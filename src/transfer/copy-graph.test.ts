@@ -36,7 +36,10 @@ function orderedSink(below: ReadonlyMap<Descriptor, readonly Descriptor[]>): Mem
 test('everything below an index is copied, each once, and no document before what it leads to', async () => {
   const { source, shared, own, configs, manifests, index } = twoPlatforms();
   const sink = orderedSink(
-    new Map([[index, manifests], ...manifests.map((one, i) => [one, [shared, own[i]!, configs[i]!]] as const)]),
+    new Map<Descriptor, readonly Descriptor[]>([
+      [index, manifests],
+      ...manifests.map((one, i) => [one, [shared, own[i]!, configs[i]!]] as const),
+    ]),
   );
   const counts = await copyGraph(source, sink, index, options());
   expect(new Map(sink.blobs)).toEqual(source.blobs);
