@@ -4,6 +4,7 @@ import { chooseWorker, forgetReports, parseIsolation } from './isolation.js';
 import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
 import { LocalMachine } from '../worker/local-machine.js';
+import type { Progress } from '../worker/machine.js';
 import { Machines } from '../worker/machines.js';
 import { WorkerProcess } from '../worker/process/client.js';
 
@@ -32,7 +33,8 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
       job.emit({ type: 'notice', level: 'info', text, at: job.now() });
       const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, dialect: chosen.dialect };
       try {
-        return await WorkerProcess.start(chosen.argv, settings, job);
+        const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
+        return await WorkerProcess.start(chosen.argv, settings, { signal: job.signal, onProgress });
       } catch (error) {
         await forgetReports(store);
         throw error;

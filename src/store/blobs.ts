@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
+import { counted } from '../base/counted.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
@@ -186,18 +187,6 @@ export async function* readChunks(
     }
   } finally {
     await handle.close();
-  }
-}
-
-async function* counted(
-  content: AsyncIterable<Buffer>,
-  onProgress: PutOptions['onProgress'],
-): AsyncGenerator<Buffer, void, undefined> {
-  let current = 0;
-  for await (const chunk of content) {
-    current += chunk.length;
-    yield chunk;
-    onProgress?.(current);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Cancel } from '../base/abort.js';
+import { counted } from '../base/counted.js';
 import { BuildError } from '../base/errors.js';
 import { decompress } from '../layer/compression.js';
 import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
@@ -12,6 +13,11 @@ import { hasCode } from '../base/errors.js';
 import { readChunks } from '../store/blobs.js';
 
 const MAX_SPARSE_GAP = 256 * 1024;
+
+export interface ReadOptions extends Cancel {
+  /** Told the bytes of the blob, as it is stored, that were read so far. */
+  readonly onProgress?: (current: number) => void;
+}
 
 /** The layers of the store, read: tables of contents, which are made once and kept, and contents of single files. */
 export class LayerContent {
@@ -34,7 +40,7 @@ export class LayerContent {
   }
 
   /** Reads the whole layer, checked against blob digest and diffId; `also` sees every entry. Keeps the table. */
-  async read(fact: LayerFact, also: TarSink | undefined, opts: Cancel): Promise<Toc> {
+  async read(fact: LayerFact, also: TarSink | undefined, opts: ReadOptions): Promise<Toc> {
     const toc = await buildToc(this.tar(fact, opts), also);
     if (toc.diffId !== fact.diffId) {
       throw new BuildError(
@@ -55,8 +61,8 @@ export class LayerContent {
   }
 
   /** The uncompressed tar, checked. */
-  tar(fact: LayerFact, opts: Cancel): AsyncIterable<Buffer> {
-    const blob = this.#store.blobs.open(fact.blob, opts);
+  tar(fact: LayerFact, opts: ReadOptions): AsyncIterable<Buffer> {
+    const blob = counted(this.#store.blobs.open(fact.blob, opts), opts.onProgress);
     return isPlainLayer(fact.blob.mediaType) ? blob : decompress(blob);
   }
 

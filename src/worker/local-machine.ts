@@ -18,6 +18,7 @@ import type {
   FileOpRequest,
   Machine,
   MachineOptions,
+  Progress,
   RefId,
   RunImageOptions,
   RunImageRequest,
@@ -46,8 +47,9 @@ export class LocalMachine implements Machine {
     dialect: 'trusted' | 'user' | undefined,
     contexts = new ContextViews(),
     layers = new LayerContent(store),
+    onProgress?: (progress: Progress) => void,
   ) {
-    const trees = dialect && new Trees(store, layers, dialect);
+    const trees = dialect && new Trees(store, layers, dialect, onProgress);
     this.#parts = { store, layers, trees, dialect, views: new RefViews(store, layers, contexts, trees) };
   }
 

@@ -83,6 +83,14 @@ export interface SignalSource {
   subscribe(listener: (signal: NodeJS.Signals) => void): void;
 }
 
+/** What a machine tells of work that belongs to no call alone, such as unpacking a base. Counts are bytes. */
+export interface Progress {
+  readonly item: string;
+  readonly current: number;
+  readonly total: number;
+  readonly done: boolean;
+}
+
 export interface RunImageOptions extends MachineOptions {
   readonly signals: SignalSource;
 }

@@ -7,6 +7,7 @@ import { mediaTypes } from '../oci/descriptor.js';
 import type { DiffId } from '../oci/digest.js';
 import { Store } from '../store/store.js';
 import { LayerContent } from './layer-content.js';
+import type { Progress } from './machine.js';
 import { Trees } from './trees.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-trees-'));
@@ -28,10 +29,13 @@ test('jobs that unpack the same layer at the same time keep one tree', async () 
   const id = store.refs.layerRefId(undefined, fact);
   await store.refs.save({ id });
   await store.refs.saveLayer(id, fact);
-  const trees = jobs.map((job) => new Trees(job.store, new LayerContent(job.store), 'user'));
+  const told: Progress[] = [];
+  const trees = jobs.map((job) => new Trees(job.store, new LayerContent(job.store), 'user', (one) => told.push(one)));
   const names = await Promise.all(trees.map((one) => one.ensure(id, opts)));
   expect(readdirSync(store.paths.trees)).toEqual(names[0]);
   expect(new Set(names.flat()).size).toBe(1);
   expect(readdirSync(trees[0]!.path(names[0]![0]!))).toEqual(['a']);
+  const { length } = tar;
+  expect(told).toEqual([{ item: `unpacking ${digest.slice(7, 19)}`, current: length, total: length, done: true }]);
   for (const { lease } of jobs) await lease.release();
 });

@@ -11,10 +11,11 @@ import { LayerUnpacker } from '../layer/unpack.js';
 import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../snapshot/overlay.js';
 import { TreeView } from '../snapshot/tree-view.js';
 import { withLock } from '../store/lock.js';
+import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import { EmptyView } from './empty-view.js';
 import type { LayerContent } from './layer-content.js';
-import type { RefId } from './machine.js';
+import type { Progress, RefId } from './machine.js';
 
 /** A file system that is mounted while it is in use. */
 export interface Mounted {
@@ -33,6 +34,7 @@ export interface ActiveTree extends Mounted {
 }
 
 const NAME_BYTES = 8;
+const REPORT_BYTES = 4 * 1024 * 1024;
 const MAX_LOWERS = maxLowers(NAME_BYTES);
 
 /**
@@ -43,10 +45,17 @@ export class Trees {
   readonly #store: Store;
   readonly #layers: LayerContent;
   readonly #dialect: 'trusted' | 'user';
+  readonly #onProgress: (progress: Progress) => void;
   readonly #unpacking = new OnceMap<string, string>();
 
-  constructor(store: Store, layers: LayerContent, dialect: 'trusted' | 'user') {
+  constructor(
+    store: Store,
+    layers: LayerContent,
+    dialect: 'trusted' | 'user',
+    onProgress: (progress: Progress) => void = () => undefined,
+  ) {
     this.#store = store;
+    this.#onProgress = onProgress;
     this.#layers = layers;
     this.#dialect = dialect;
   }
@@ -95,11 +104,22 @@ export class Trees {
     mkdirSync(target);
     using lower = this.mount(below);
     using unpacker = this.unpacker(target, lower, below);
-    await this.#layers.read(layer, unpacker, opts);
+    await this.#layers.read(layer, unpacker, { ...opts, onProgress: this.#report(layer) });
+    this.#onProgress({ ...unpacking(layer), current: layer.blob.size, done: true });
     unpacker.finish();
     const tree = this.#keep(target);
     await refs.saveTree(id, this.#dialect, tree);
     return tree;
+  }
+
+  /** Tells of every few megabytes: a message for every chunk would cost more than the unpacking. */
+  #report(layer: LayerFact): (current: number) => void {
+    let told = 0;
+    return (current) => {
+      if (current - told < REPORT_BYTES) return;
+      told = current;
+      this.#onProgress({ ...unpacking(layer), current, done: false });
+    };
   }
 
   /** Writes layers' entries into a new tree over `lower`, which shows the trees `below`. */
@@ -208,4 +228,8 @@ export class Trees {
   #relative(dir: string): string {
     return path.relative(this.#store.paths.trees, dir);
   }
+}
+
+function unpacking({ diffId, blob }: LayerFact): Pick<Progress, 'item' | 'total'> {
+  return { item: `unpacking ${diffId.slice(7, 19)}`, total: blob.size };
 }

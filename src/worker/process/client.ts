@@ -11,6 +11,7 @@ import type {
   Machine,
   MachineOptions,
   OutputListener,
+  Progress,
   RefId,
   RunImageOptions,
   RunImageRequest,
@@ -27,6 +28,11 @@ interface Call {
   readonly receipts: OutputReceipts;
 }
 
+export interface StartOptions extends Cancel {
+  /** Told of long work in the worker, whichever call it is for. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
 /** How long a worker that is told to stop may go on with what it cannot interrupt. */
 const STOP_MS = 10_000;
 const STDERR_KEPT = 8 * 1024;
@@ -40,11 +46,13 @@ export class WorkerProcess implements Machine {
   readonly #child: ChildProcess;
   readonly #calls = new Map<number, Call>();
   readonly #exited: Promise<void>;
+  readonly #onProgress: StartOptions['onProgress'];
   #nextId = 1;
   #dead: BuildError | undefined;
 
-  private constructor(child: ChildProcess, stderr: () => string) {
+  private constructor(child: ChildProcess, stderr: () => string, onProgress: StartOptions['onProgress']) {
     this.#child = child;
+    this.#onProgress = onProgress;
     child.on('message', (message) => this.#receive(message as FromWorker));
     this.#exited = ended(child).then((how) => {
       this.#dead = died(how, stderr());
@@ -57,7 +65,8 @@ export class WorkerProcess implements Machine {
    * Starts a worker with `argv` before the Node.js command: `setpriv … unshare …`, as the chosen rung has it. Throws
    * WORKER_FAILED with what it wrote to stderr.
    */
-  static async start(argv: readonly string[], settings: WorkerSettings, { signal }: Cancel): Promise<WorkerProcess> {
+  static async start(argv: readonly string[], settings: WorkerSettings, options: StartOptions): Promise<WorkerProcess> {
+    const { signal, onProgress } = options;
     signal.throwIfAborted();
     const entry = path.join(packageRoot(), 'dist', 'worker.js');
     const [command = process.execPath, ...args] = [...argv, process.execPath, entry];
@@ -72,7 +81,7 @@ export class WorkerProcess implements Machine {
       child.once('message', () => resolve());
     });
     send(child, { type: 'settings', settings });
-    const worker = new WorkerProcess(child, () => stderr);
+    const worker = new WorkerProcess(child, () => stderr, onProgress);
     try {
       await ready;
     } catch (error) {
@@ -136,6 +145,7 @@ export class WorkerProcess implements Machine {
 
   #receive(message: FromWorker): void {
     if (message.type === 'ready') return;
+    if (message.type === 'progress') return this.#onProgress?.(message);
     const call = this.#calls.get(message.id);
     if (!call) return;
     if (message.type === 'output') {

@@ -3,7 +3,7 @@ import { explainSystemError } from '../../base/system-errors.js';
 import { sweepDeadLeases } from '../../store/leases.js';
 import { Store } from '../../store/store.js';
 import { LocalMachine } from '../local-machine.js';
-import type { Machine, RunImageOptions } from '../machine.js';
+import type { Machine, Progress, RunImageOptions } from '../machine.js';
 import { OutputCredit } from './output-credit.js';
 import type { FromWorker, Method, ToWorker, WorkerSettings } from './protocol.js';
 import { SignalRelay } from '../signal-relay.js';
@@ -57,7 +57,8 @@ async function start(settings: WorkerSettings): Promise<void> {
   process.umask(0o022);
   const store = Store.join(settings.storeRoot, settings.leaseId);
   await sweepDeadLeases(store.paths, removeTree);
-  machine = new LocalMachine(store, settings.dialect);
+  const tell = (progress: Progress): void => send({ type: 'progress', ...progress });
+  machine = new LocalMachine(store, settings.dialect, undefined, undefined, tell);
   send({ type: 'ready' });
 }
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../base/errors.js';
-import type { Machine } from '../machine.js';
+import type { Machine, Progress } from '../machine.js';
 
 /** What the main process tells the worker when it starts it. */
 export interface WorkerSettings {
@@ -23,6 +23,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'output'; readonly id: number; readonly stream: 'stdout' | 'stderr'; readonly data: string }
+  | ({ readonly type: 'progress' } & Progress)
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError };
 
