@@ -1,7 +1,8 @@
 // Brings this machine to where Slipway can be built, run and tested: npm packages, programs, the bundle.
 //   node scripts/setup.mjs [--test]     --test: also what only the tests need
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
@@ -10,7 +11,13 @@ import { fail, say } from './say.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 
-/** Programs by what needs them, each with the Debian package that brings it. Any of several names will do. */
+/** What is unpacked and not installed. npm removes it with its own packages, so it is looked for after them. */
+const UNPACKED = path.join(ROOT, 'node_modules/.programs');
+
+/**
+ * Programs by what needs them, each with the Debian package that brings it. Any of several names will do. `unpack`: its
+ * files are put into the project and the machine stays as it is.
+ */
 const PROGRAMS = {
   start: [
     { names: ['crun', 'runc'], package: 'crun', why: 'runs what a RUN instruction says' },
@@ -26,6 +33,10 @@ const PROGRAMS = {
     { names: ['runc'], package: 'runc', why: 'the other OCI runtime: the tests try both' },
     { names: ['busybox'], package: 'busybox-static', why: 'is the root file system of small test images' },
     { names: ['git'], package: 'git', why: 'serves the repositories that tests build from' },
+    { names: ['openssl'], package: 'openssl', why: 'makes the certificates of registries in tests' },
+    { names: ['buildah'], package: 'buildah', why: 'pulls and pushes images, as a judge from outside' },
+    // Its package would start a registry that answers everybody, now and whenever the machine starts.
+    { names: ['docker-registry'], package: 'docker-registry', why: 'is the registry of the tests', unpack: true },
     { names: ['useradd'], package: 'passwd', why: 'makes the user as whom the rootless tests run' },
   ],
 };
@@ -36,8 +47,10 @@ export async function setup(programs) {
   const missing = programs.flatMap((need) => PROGRAMS[need]).filter(({ names }) => !names.some(isProgram));
   const staleModules = !modulesAreFresh();
   announce(missing, staleModules);
-  if (missing.length > 0) await installPrograms(missing);
+  const installed = missing.filter(({ unpack }) => !unpack);
+  if (installed.length > 0) await installPrograms(installed);
   if (staleModules) await installModules();
+  await unpackPrograms(programs);
   await build();
 }
 
@@ -51,10 +64,11 @@ function requireNode() {
 function announce(missing, staleModules) {
   if (missing.length === 0 && !staleModules) return;
   const lines = ['This will change the machine:'];
-  if (missing.length > 0 && process.getuid() === 0) {
-    lines.push('  Debian packages, installed by apt-get:');
-    for (const { package: name, why } of missing) lines.push(`    ${name.padEnd(16)}${why}`);
-  }
+  const list = (programs) => programs.map(({ package: name, why }) => `    ${name.padEnd(16)}${why}`);
+  const [installed, unpacked] = [false, true].map((which) => missing.filter(({ unpack = false }) => unpack === which));
+  if (installed.length > 0 && process.getuid() === 0)
+    lines.push('  Debian packages, installed by apt-get:', ...list(installed));
+  if (unpacked.length > 0) lines.push(`  Debian packages, unpacked in ${UNPACKED}:`, ...list(unpacked));
   if (staleModules)
     lines.push(`  npm packages, into ${path.join(ROOT, 'node_modules')} (npm ci, without install scripts)`);
   if (lines.length > 1) process.stderr.write(`${lines.join('\n')}\n\n`);
@@ -62,7 +76,13 @@ function announce(missing, staleModules) {
 
 function isProgram(name) {
   // Programs of the administrator are often not in an ordinary user's PATH.
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  const folders = [
+    ...(process.env.PATH ?? '').split(':'),
+    '/usr/local/sbin',
+    '/usr/sbin',
+    '/sbin',
+    path.join(UNPACKED, 'usr/bin'),
+  ];
   return folders.some((folder) => {
     try {
       accessSync(path.join(folder, name), constants.X_OK);
@@ -91,6 +111,24 @@ async function installPrograms(missing) {
     if (updated) throw error;
     await aptGet(['update'], 'reading the package lists anew');
     await aptGet(install, `installing ${names.join(', ')}`);
+  }
+}
+
+async function unpackPrograms(programs) {
+  const missing = programs
+    .flatMap((need) => PROGRAMS[need])
+    .filter(({ names, unpack }) => unpack && !names.some(isProgram));
+  for (const { package: name } of missing) {
+    const work = mkdtempSync(path.join(os.tmpdir(), 'slipway-unpack-'));
+    mkdirSync(UNPACKED, { recursive: true });
+    try {
+      if (!knowsPackages([name]) && process.getuid() === 0) await aptGet(['update'], 'reading the package lists');
+      await run('apt-get', ['download', name], { cwd: work, merge: true });
+      const files = readdirSync(work).map((file) => path.join(work, file));
+      for (const file of files) await run('dpkg-deb', ['--extract', file, UNPACKED], { merge: true });
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
   }
 }
 
