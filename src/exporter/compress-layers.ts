@@ -1,79 +1,55 @@
 import { allOrAbort } from '../base/abort.js';
+import { Semaphore } from '../base/semaphore.js';
 import type { JobContext } from '../job/context.js';
-import { compress, decompress } from '../layer/compression.js';
-import { isPlainLayer, mediaTypes, type Descriptor } from '../oci/descriptor.js';
-import { hexOf, isDigest } from '../oci/digest.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
+import { formOf, recallForm, type CompressionOptions } from './layer-form.js';
+import { recodeLayer } from './recode-layer.js';
 
-export type Compression = 'gzip' | 'uncompressed';
+/**
+ * Layers that are read and compressed at a time. Each is deflated by all processors; a second one has work for them
+ * while the first is read or finished.
+ */
+export const PARALLEL_RECODINGS = 2;
 
-export interface CompressionOptions {
-  readonly type: Compression;
-  /** 0 to 9. */
-  readonly level: number;
-  /** Layers of a base image too, which otherwise stay as they came. */
-  readonly force: boolean;
-}
-
-/** The layers in the form that is asked for, each in the store; once made, a form is remembered. */
+/**
+ * The layers in the form that is asked for. Once made, a form is remembered, and taken again if `has` says that its blob
+ * is where it is needed. Default: in the store, so that every blob that this gives is there.
+ */
 export async function compressLayers(
   layers: readonly LayerFact[],
   options: CompressionOptions,
   store: Store,
   job: JobContext,
+  has: (target: Descriptor) => Promise<boolean> = async (target) => await store.blobs.has(target, job),
 ): Promise<readonly Descriptor[]> {
+  const places = new Semaphore(PARALLEL_RECODINGS);
+  return await eachLayer(layers, job.signal, async (layer, signal) => {
+    const form = formOf(layer, options);
+    if (form.kind === 'kept') return form.descriptor;
+    const known = await recallForm(form, store);
+    if (known && (await has(known))) return known;
+    return await places.run(signal, async () => {
+      return (await recodeLayer(layer, form, options, store, [], { ...job, signal })).descriptor;
+    });
+  });
+}
+
+/** Works on all at the same time, on each blob once however often the image has it. */
+export async function eachLayer<T>(
+  layers: readonly LayerFact[],
+  parent: AbortSignal,
+  work: (layer: LayerFact, signal: AbortSignal) => Promise<T>,
+): Promise<readonly T[]> {
+  const begun = new Map<string, Promise<T>>();
   return await allOrAbort(
-    job.signal,
-    layers.map((layer) => async (signal) => await convert(layer, options, store, { ...job, signal })),
+    parent,
+    layers.map((layer) => async (signal) => {
+      const key = `${layer.diffId} ${layer.blob.digest}`;
+      const result = begun.get(key) ?? work(layer, signal);
+      begun.set(key, result);
+      return await result;
+    }),
   );
-}
-
-async function convert(
-  layer: LayerFact,
-  { type, level, force }: CompressionOptions,
-  store: Store,
-  job: JobContext,
-): Promise<Descriptor> {
-  const plain = isPlainLayer(layer.blob.mediaType);
-  if (plain && type === 'uncompressed') return layer.blob;
-  if (!plain && (!force || layer.blob.mediaType.endsWith('gzip') === (type === 'gzip'))) return layer.blob;
-  const fact = `${type === 'gzip' ? `gzip-${level}` : type}-${hexOf(layer.diffId)}`;
-  const known = await remembered(fact, store);
-  if (known) return known;
-  const mediaType = type === 'gzip' ? mediaTypes.layerGzip : mediaTypes.layer;
-  const made = await recode(layer, type === 'gzip' ? level : undefined, store, job);
-  const descriptor: Descriptor = { mediaType, ...made };
-  await store.records.saveFact(fact, descriptor);
-  return descriptor;
-}
-
-async function remembered(fact: string, store: Store): Promise<Descriptor | undefined> {
-  const known = (await store.records.fact(fact)) as Descriptor | undefined;
-  if (!known || !isDigest(known.digest)) return undefined;
-  return (await store.blobs.size(known.digest)) === known.size ? known : undefined;
-}
-
-async function recode(
-  layer: LayerFact,
-  level: number | undefined,
-  store: Store,
-  job: JobContext,
-): Promise<{ digest: Descriptor['digest']; size: number }> {
-  const item = `compressing ${layer.diffId.slice(7, 19)}`;
-  let current = 0;
-  const source = store.blobs.open(layer.blob, job);
-  async function* counted(): AsyncGenerator<Buffer> {
-    for await (const chunk of source) {
-      current += chunk.byteLength;
-      job.emit({ type: 'transfer', item, current, total: layer.blob.size, done: false, at: job.now() });
-      yield chunk;
-    }
-  }
-  const plain = decompress(counted());
-  const coded = level === undefined ? plain : compress(plain, { compression: 'gzip', level });
-  const written = await store.blobs.write(coded, job);
-  await written.commit();
-  job.emit({ type: 'transfer', item, current, total: layer.blob.size, done: true, at: job.now() });
-  return { digest: written.digest, size: written.size };
 }

@@ -40,7 +40,7 @@ export class ImageArchiveExporter implements Exporter {
     const { config } = made;
     const layers = await compressLayers(
       built.layers,
-      { type: compression, level: compressionLevel, force: forceCompression },
+      { type: compression, level: compressionLevel, force: forceCompression, mediaTypes: 'oci' },
       store,
       job,
     );

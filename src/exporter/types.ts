@@ -2,7 +2,7 @@ import type { JobContext } from '../job/context.js';
 import type { Reference } from '../oci/reference.js';
 import type { ExportTreeRequest, RefId } from '../worker/machine.js';
 import type { Store } from '../store/store.js';
-import type { Compression } from './compress-layers.js';
+import type { Compression } from './layer-form.js';
 import type { Annotations, BuiltImage, MadeImage } from './make-image.js';
 
 /** `-o`, read and checked: one member a kind of output. */

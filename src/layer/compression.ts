@@ -57,9 +57,15 @@ export async function* decompress(
   }
 }
 
+/** Levels as BuildKit's `compression-level` has them; zstd's 0 is its default. */
+export const compressionLevels = {
+  gzip: { least: 0, most: 9, usual: 6 },
+  zstd: { least: 0, most: 22, usual: 3 },
+} as const;
+
 export interface CompressOptions {
   readonly compression: 'gzip' | 'zstd';
-  /** Default: 6 for gzip, 3 for zstd. */
+  /** Within `compressionLevels`; default: the usual one. */
   readonly level?: number;
 }
 
@@ -69,7 +75,9 @@ export async function* compress(
   { compression, level }: CompressOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const coder: Coder =
-    compression === 'gzip' ? zlib.createGzip({ level: level ?? 6, chunkSize: CHUNK }) : zstdEncoder(level ?? 3);
+    compression === 'gzip'
+      ? zlib.createGzip({ level: level ?? compressionLevels.gzip.usual, chunkSize: CHUNK })
+      : zstdEncoder(level ?? compressionLevels.zstd.usual);
   yield* through(source, coder, compression);
 }
 
