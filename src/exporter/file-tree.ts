@@ -3,7 +3,7 @@ import path from 'node:path';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { JobContext } from '../job/context.js';
-import { exportFailure, mustBeWrittenInto } from './archive.js';
+import { exportFailure, mustBeWrittenInto } from '../transfer/archive-file.js';
 import type { ExportContext, Exporter } from './types.js';
 
 /** `type=local`: the files of the result in a directory. `type=tar`: the same as one tar. */

@@ -1,21 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
-import { annotationKeys, mediaTypes, type Descriptor, type Index } from '../oci/descriptor.js';
-import { hexOf } from '../oci/digest.js';
-import {
-  familiarReference,
-  formatReference,
-  parseReference,
-  withDefaultTag,
-  type Reference,
-} from '../oci/reference.js';
-import { parseIndex } from '../oci/documents.js';
-import type { BlobStore } from '../store/blobs.js';
-import { fileOf, writeArchive, writeDirectory, type ArchiveFile } from './archive.js';
+import { annotationKeys } from '../oci/descriptor.js';
+import { parseReference, withDefaultTag } from '../oci/reference.js';
+import { copyGraph } from '../transfer/copy-graph.js';
+import { dockerManifest, writeImageArchive } from '../transfer/image-archive-file.js';
+import { LayoutDirectory } from '../transfer/layout-directory.js';
+import { indexEntries } from '../transfer/layout-index.js';
 import { compressLayers } from './compress-layers.js';
-import { withDirectoryLock } from './locked-directory.js';
 import { makeImage, makeManifest, type MadeImage } from './make-image.js';
 import { rewriteTimestamps } from './rewrite-timestamp.js';
 import type { ExportContext, Exporter, OutputSpec } from './types.js';
@@ -48,17 +38,17 @@ export class ImageArchiveExporter implements Exporter {
     const { manifest } = exported;
     const tags = names.length > 0 ? names.map((name) => withDefaultTag(parseReference(name))) : context.tags;
     const created = new Date(epoch === undefined ? job.now() : epoch * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-    const blobs = [manifest, config, ...layers].map((one) => blobFile(one, store.blobs, job));
-    const filesWith = (kept: readonly Descriptor[]): readonly ArchiveFile[] => [
-      ...new Map(blobs.map((file) => [file.name, file])).values(),
-      fileOf('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),
-      fileOf('index.json', JSON.stringify(indexOf(manifest, tags, created, kept))),
-      ...(type === 'docker' ? [fileOf('manifest.json', dockerManifest(config, layers, tags))] : []),
-    ];
-    if (tar) await writeArchive(dest, filesWith([]), job);
-    else {
-      await withDirectoryLock(dest, job, async () => {
-        await writeDirectory(dest, filesWith(await otherImages(dest, manifest, tags)), job);
+    const entries = indexEntries(manifest, { references: tags }, { [annotationKeys.created]: created });
+    const docker = type === 'docker' ? [{ config, layers, names: tags }] : undefined;
+    const source = store.blobs;
+    if (tar) {
+      const blobs = [manifest, config, ...layers];
+      await writeImageArchive(dest, { source, blobs, entries, ...(docker && { docker }) }, job);
+    } else {
+      await LayoutDirectory.write(dest, job, async (layout) => {
+        await copyGraph(source, layout, manifest, { job, doing: 'writing' });
+        if (docker) await layout.writeFile('manifest.json', dockerManifest(docker));
+        await layout.addEntries(entries);
       });
     }
     return exported;
@@ -76,54 +66,4 @@ export class ImageArchiveExporter implements Exporter {
     const built = await rewriteTimestamps(image.built, context.epoch, context.store, job);
     return { built, made: await makeImage(built, context.store.blobs, context.epoch) };
   }
-}
-
-function blobFile(target: Descriptor, blobs: BlobStore, job: JobContext): ArchiveFile {
-  return { name: `blobs/sha256/${hexOf(target.digest)}`, size: target.size, open: () => blobs.open(target, job) };
-}
-
-/** As BuildKit: the name annotation is the tag alone, the full name stands beside it. */
-function indexOf(
-  manifest: Descriptor,
-  tags: readonly Reference[],
-  created: string,
-  kept: readonly Descriptor[],
-): Index {
-  const entry = (tag?: Reference): Descriptor => ({
-    ...manifest,
-    annotations: {
-      ...(tag && { [annotationKeys.imageName]: formatReference(tag) }),
-      [annotationKeys.created]: created,
-      ...(tag?.tag && { [annotationKeys.refName]: tag.tag }),
-    },
-  });
-  const manifests = [...kept, ...(tags.length === 0 ? [entry()] : tags.map(entry))];
-  return { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
-}
-
-/** `docker save`'s format, moby `image/tarexport`. */
-function dockerManifest(config: Descriptor, layers: readonly Descriptor[], tags: readonly Reference[]): string {
-  const file = (one: Descriptor): string => `blobs/sha256/${hexOf(one.digest)}`;
-  const image = { Config: file(config), RepoTags: tags.map(familiarReference), Layers: layers.map(file) };
-  return JSON.stringify([image]);
-}
-
-/** What a layout directory has already, without what the new image replaces: entries of the same name or digest. */
-async function otherImages(
-  dest: string,
-  manifest: Descriptor,
-  tags: readonly Reference[],
-): Promise<readonly Descriptor[]> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path.join(dest, 'index.json'));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
-  const names = tags.map(formatReference);
-  return parseIndex(bytes, `the index of the layout \`${dest}\``).manifests.filter((one) => {
-    const name = one.annotations?.[annotationKeys.imageName];
-    return one.digest !== manifest.digest && (name === undefined || !names.includes(name));
-  });
 }

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ContentSource } from '../oci/content.js';
-import { annotationKeys, type Descriptor } from '../oci/descriptor.js';
+import { chooseImage, type WantedImage } from '../oci/choose-image.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, hexOf, type Digest } from '../oci/digest.js';
 import { parseIndex } from '../oci/documents.js';
 import { verified } from '../oci/verified.js';
@@ -15,29 +16,27 @@ import { statRegularFile } from './regular-file.js';
 export class ImageLayout implements ContentSource {
   constructor(readonly dir: string) {}
 
-  /**
-   * The descriptor under a tag, a full name or a digest of the layout's index; with neither, `latest` or the only one.
-   * Throws BASE_NOT_FOUND, with what the layout has instead.
-   */
-  async resolve(wanted: { readonly tag?: string; readonly digest?: Digest }): Promise<Descriptor> {
-    const { manifests } = parseIndex(await this.#document('index.json'), `the index of the layout \`${this.dir}\``);
-    const { tag, digest } = wanted;
-    const match = manifests.filter((one) => {
-      if (digest !== undefined) return one.digest === digest;
-      return tag === undefined || namesOf(one).some((name) => name === tag || name.endsWith(`:${tag}`));
-    });
-    const latest = match.filter((one) => namesOf(one).some((name) => name === 'latest' || name.endsWith(':latest')));
-    const distinct = new Map((match.length > 1 && latest.length > 0 ? latest : match).map((one) => [one.digest, one]));
-    if (distinct.size === 1) return [...distinct.values()][0]!;
-    const has = manifests.map((one) => namesOf(one)[0] ?? one.digest).join(', ') || 'nothing';
-    const asked = digest ?? tag;
-    throw new BuildError(
-      'BASE_NOT_FOUND',
-      distinct.size === 0
-        ? `the layout \`${this.dir}\` has no image${asked ? ` \`${asked}\`` : ''}`
-        : `the layout \`${this.dir}\` has several images${asked ? ` named \`${asked}\`` : ''}`,
-      { hint: `it has: ${has}; name one with \`oci-layout://${this.dir}:TAG\` or \`@sha256:…\`` },
-    );
+  /** What its index has. Throws BASE_NOT_FOUND when there is no layout. */
+  async manifests(): Promise<readonly Descriptor[]> {
+    return parseIndex(await this.#document('index.json'), `the index of the layout \`${this.dir}\``).manifests;
+  }
+
+  /** The image that `chooseImage` chooses from the index. Throws BASE_NOT_FOUND, with what the layout has instead. */
+  async resolve(wanted: WantedImage): Promise<Descriptor> {
+    const how = `name one with \`oci-layout://${this.dir}:TAG\` or \`@sha256:…\``;
+    return chooseImage(await this.manifests(), wanted, `the layout \`${this.dir}\``, how);
+  }
+
+  /** Whether a blob of that size is there. */
+  async has({ digest, size }: Descriptor, { signal }: Cancel): Promise<boolean> {
+    signal.throwIfAborted();
+    try {
+      const stats = await stat(this.path(digest));
+      return stats.isFile() && stats.size === size;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+      throw error;
+    }
   }
 
   /** A small document by digest, checked. */
@@ -59,8 +58,14 @@ export class ImageLayout implements ContentSource {
   }
 
   async *#read(file: string, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
-    await statRegularFile(file);
-    yield* readChunks(file, opts);
+    try {
+      await statRegularFile(file);
+      yield* readChunks(file, opts);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+      const name = path.basename(file);
+      throw new BuildError('BLOB_NOT_FOUND', `the layout \`${this.dir}\` has no blob \`${name}\``, { cause: error });
+    }
   }
 
   async #document(name: string): Promise<Buffer> {
@@ -79,11 +84,4 @@ export class ImageLayout implements ContentSource {
       });
     }
   }
-}
-
-function namesOf(descriptor: Descriptor): readonly string[] {
-  const { annotations } = descriptor;
-  return [annotations?.[annotationKeys.refName], annotations?.[annotationKeys.imageName]].filter(
-    (name) => name !== undefined,
-  );
 }

@@ -12,7 +12,7 @@ import { HeldDocument } from './held-document.js';
 export interface CopyGraphOptions {
   readonly job: JobContext;
   /** Which children of a manifest or an index are copied too. Default: all. */
-  readonly only?: (child: Descriptor) => boolean;
+  readonly only?: (child: Descriptor) => boolean | Promise<boolean>;
   /** How many blobs and documents are under way at a time. */
   readonly parallel?: number;
   /** What happens to each, for those who watch: "pushing 0123456789ab". */
@@ -100,14 +100,16 @@ class GraphCopy {
   }
 
   async #children({ blobs, documents }: Children, depth: number, signal: AbortSignal): Promise<void> {
-    const wanted = (child: Descriptor): boolean =>
-      !isForeignLayer(child.mediaType) && (this.#options.only?.(child) ?? true);
+    const { only = () => true } = this.#options;
     const places = new Semaphore(PARALLEL_CHILDREN);
+    const copy = async (child: Descriptor, signal: AbortSignal): Promise<void> => {
+      if (await only(child)) await this.node(child, depth + 1, signal);
+    };
     await allOrAbort(signal, [
-      ...blobs.filter(wanted).map((child) => (signal: AbortSignal) => this.node(child, depth + 1, signal)),
-      ...documents
-        .filter(wanted)
-        .map((child) => (signal: AbortSignal) => places.run(signal, () => this.node(child, depth + 1, signal))),
+      ...blobs
+        .filter((child) => !isForeignLayer(child.mediaType))
+        .map((child) => (signal: AbortSignal) => copy(child, signal)),
+      ...documents.map((child) => (signal: AbortSignal) => places.run(signal, () => copy(child, signal))),
     ]);
   }
 

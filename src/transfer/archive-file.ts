@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { lstat, rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Cancel } from '../base/abort.js';
@@ -53,29 +52,6 @@ export async function mustBeWrittenInto(dest: string): Promise<boolean> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false;
     throw error;
-  }
-}
-
-/** Writes files below a directory, each by rename. */
-export async function writeDirectory(dest: string, files: readonly ArchiveFile[], opts: Cancel): Promise<void> {
-  let temp = '';
-  try {
-    for (const file of files) {
-      const target = path.join(dest, file.name);
-      await mkdir(path.dirname(target), { recursive: true });
-      temp = `${target}.${process.pid}.tmp`;
-      const handle = await open(temp, 'w');
-      try {
-        await writeFile(handle, file.open(), { signal: opts.signal });
-      } finally {
-        await handle.close();
-      }
-      await rename(temp, target);
-    }
-  } catch (error) {
-    if (temp !== '') await rm(temp, { force: true });
-    opts.signal.throwIfAborted();
-    throw exportFailure(dest, error);
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { mkfifo } from '../base/linux/inode.js';
-import { fileOf, writeArchive } from './archive.js';
+import { fileOf, writeArchive } from './archive-file.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'slipway-archive-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,0 +1,84 @@
+import type { JobContext } from '../job/context.js';
+import { TransferReport } from '../job/transfer-report.js';
+import type { ContentSource } from '../oci/content.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { hexOf } from '../oci/digest.js';
+import { familiarReference, type Reference } from '../oci/reference.js';
+import { fileOf, writeArchive, type ArchiveFile } from './archive-file.js';
+import { EMPTY_INDEX } from './layout-index.js';
+
+/** An image as `docker load` is told of it. */
+export interface DockerImage {
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly names: readonly Reference[];
+}
+
+export interface ImageArchiveContent {
+  readonly source: ContentSource;
+  /** All that is to be in it, each once or more. */
+  readonly blobs: readonly Descriptor[];
+  /** Of the index. */
+  readonly entries: readonly Descriptor[];
+  /** With them, the archive is one that `docker load` reads too. */
+  readonly docker?: readonly DockerImage[];
+}
+
+/**
+ * Writes an OCI image layout as a tar to `dest`, `-` being stdout. The same bytes for the same content. Lands whole or
+ * not at all; throws EXPORT_FAILED, DISK_FULL and what the source throws.
+ */
+export async function writeImageArchive(
+  dest: string,
+  { source, blobs, entries, docker }: ImageArchiveContent,
+  job: JobContext,
+): Promise<void> {
+  const files = blobs.map((one) => blobFile(one, source, job));
+  await writeArchive(
+    dest,
+    [
+      ...new Map(files.map((file) => [file.name, file])).values(),
+      fileOf('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),
+      fileOf('index.json', JSON.stringify({ ...EMPTY_INDEX, manifests: entries })),
+      ...(docker ? [fileOf('manifest.json', dockerManifest(docker))] : []),
+    ],
+    job,
+  );
+}
+
+/** `docker save`'s format, moby `image/tarexport`. */
+export function dockerManifest(images: readonly DockerImage[]): string {
+  return JSON.stringify(
+    images.map(({ config, layers, names }) => ({
+      Config: blobName(config),
+      RepoTags: names.map(familiarReference),
+      Layers: layers.map(blobName),
+    })),
+  );
+}
+
+function blobName({ digest }: Descriptor): string {
+  return `blobs/sha256/${hexOf(digest)}`;
+}
+
+function blobFile(target: Descriptor, source: ContentSource, job: JobContext): ArchiveFile {
+  return { name: blobName(target), size: target.size, open: () => reported(target, source, job) };
+}
+
+async function* reported(
+  target: Descriptor,
+  source: ContentSource,
+  job: JobContext,
+): AsyncGenerator<Buffer, void, undefined> {
+  const report = new TransferReport(`writing ${target.digest.slice(7, 19)}`, job);
+  let current = 0;
+  try {
+    for await (const chunk of source.open(target, job)) {
+      current += chunk.length;
+      report.update(current, target.size);
+      yield chunk;
+    }
+  } finally {
+    report.end();
+  }
+}
