@@ -20,6 +20,8 @@ export const limits = {
   /** Blobs and documents that one image leads to, and indexes within each other. */
   graphNodes: 100_000,
   graphDepth: 4,
+  /** Files of an archive of images; each blob is one. */
+  imageArchiveFiles: 100_000,
   /** Symlinks followed while one path is resolved (Linux: 40). */
   symlinks: 40,
   /** Parts of the Dockerfile language within each other, as `${a:-${b}}` is. */
