@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { formatRfc3339 } from '../base/rfc3339.js';
 import type { HistoryEntry } from '../oci/image-config.js';
 import { datedHistory } from './history.js';
 import type { BuiltImage } from './make-image.js';
@@ -6,7 +7,7 @@ import type { BuiltImage } from './make-image.js';
 /** As BuildKit's exporter: an image is as new as its last step, one without any has no time (`null`). */
 export function finishConfig({ layers, config, baseHistory }: BuiltImage, epoch: number | undefined): object {
   const made = layers.map(({ createdAt, description }) => ({
-    ...(createdAt !== undefined && { created: formatTime(createdAt) }),
+    ...(createdAt !== undefined && { created: formatRfc3339(createdAt) }),
     ...(description !== undefined && { created_by: description }),
   }));
   const dated = datedHistory(config.history ?? [], made);
@@ -33,11 +34,6 @@ function limitTimes(
   return history.map((entry, i) => {
     const isOwn = differs >= 0 && i >= differs;
     const isLate = entry.created === undefined || Date.parse(entry.created) > epoch * 1000;
-    return isOwn && isLate ? { ...entry, created: formatTime(epoch * 1000) } : entry;
+    return isOwn && isLate ? { ...entry, created: formatRfc3339(epoch * 1000) } : entry;
   });
-}
-
-/** RFC 3339 as Go writes it: a fraction has no zeros at its end, and is left out when it is zero. */
-function formatTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.?0+Z$/, 'Z');
 }

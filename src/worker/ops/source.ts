@@ -18,6 +18,14 @@ export interface RemoteSource {
   key(op: SourceOp, job: JobContext): Promise<Digest>;
   /** A ref with just what `key` named. Throws FETCH_FAILED. */
   fetch(op: SourceOp, job: JobContext): Promise<RefId>;
+  /** What `key` named, for those who ask where things came from; undefined for what the caller sent. Throws FETCH_FAILED. */
+  pin(op: SourceOp, job: JobContext): Promise<Pinned | undefined>;
+}
+
+/** A digest of a file or of a commit: `sha256` or `sha1`, for example, and hexadecimal digits. */
+export interface Pinned {
+  readonly algorithm: string;
+  readonly hex: string;
 }
 
 /** Where sources come from, by their scheme. */

@@ -16,7 +16,7 @@ import type { Store } from '../../store/store.js';
 import { ContextView } from '../context/context-view.js';
 import type { LayerContent } from '../layer-content.js';
 import { writeLayer } from '../layer-writer.js';
-import type { RemoteSource } from '../ops/source.js';
+import type { Pinned, RemoteSource } from '../ops/source.js';
 import { scratch } from '../scratch.js';
 import { gitHeader } from './credentials.js';
 
@@ -53,6 +53,12 @@ export class GitTrees implements RemoteSource {
     // A tag and the commit that it stands for are the same files; a `.git` knows the difference.
     const commit = keepGitDir ? { sha, ref } : { sha: tagged ?? sha };
     return digestOf(canonicalJson({ kind: 'git', ...commit, subDir, keepGitDir, submodules, times }));
+  }
+
+  async pin(op: SourceOp, job: JobContext): Promise<Pinned> {
+    const { sha, tagged } = await this.#find(op, treeOf(op), job);
+    const hex = tagged ?? sha;
+    return { algorithm: hex.length === 64 ? 'sha256' : 'sha1', hex };
   }
 
   async fetch(op: SourceOp, job: JobContext): Promise<string> {

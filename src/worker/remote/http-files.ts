@@ -14,7 +14,7 @@ import { readChunks } from '../../store/blobs.js';
 import type { Store } from '../../store/store.js';
 import type { LayerContent } from '../layer-content.js';
 import { writeLayer } from '../layer-writer.js';
-import type { RemoteSource } from '../ops/source.js';
+import type { Pinned, RemoteSource } from '../ops/source.js';
 import { httpAuthorization } from './credentials.js';
 import { TransferReport } from '../../job/transfer-report.js';
 
@@ -58,6 +58,13 @@ export class HttpFiles implements RemoteSource {
     const { digest, lastModified } =
       checksum === undefined ? await this.#see(op, job) : { digest: checksum, lastModified: undefined };
     return digestOf(canonicalJson({ kind: 'http', ...fileOf(op), digest, lastModified }));
+  }
+
+  async pin(op: SourceOp, job: JobContext): Promise<Pinned | undefined> {
+    if (this.#uploads.has(op.identifier)) return undefined;
+    const digest = op.attrs['http.checksum'] ?? (await this.#see(op, job)).digest;
+    const [algorithm = '', hex = ''] = digest.split(':');
+    return { algorithm, hex };
   }
 
   async fetch(op: SourceOp, job: JobContext): Promise<string> {
