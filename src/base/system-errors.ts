@@ -28,3 +28,24 @@ export function explainSystemError(error: unknown, doing: string): unknown {
   }
   return error;
 }
+
+/** Says which output failed and how to mend it; anything that is no system error is given back as it is. */
+export function exportFailure(dest: string, error: unknown): unknown {
+  if (error instanceof BuildError) return error;
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+    return new BuildError('DISK_FULL', `no space left on the disk while writing \`${dest}\``, {
+      hint: 'free some space, or write elsewhere; nothing half-written was left',
+      cause: error,
+    });
+  }
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
+    const why = (error as Error).message;
+    return new BuildError('EXPORT_FAILED', `cannot write \`${dest}\`: ${why}`, {
+      hint: 'the folder must exist and be writable by this user',
+      cause: error,
+    });
+  }
+  if (hasCode(error, 'EPIPE'))
+    return new BuildError('EXPORT_FAILED', `whoever read \`${dest}\` stopped reading`, { cause: error });
+  return error;
+}

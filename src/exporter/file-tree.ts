@@ -1,9 +1,10 @@
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { JobContext } from '../job/context.js';
-import { exportFailure, mustBeWrittenInto } from '../transfer/archive-file.js';
+import { exportFailure } from '../base/system-errors.js';
+import { mustBeWrittenInto } from '../transfer/archive-file.js';
 import type { ExportContext, Exporter } from './types.js';
 
 /** `type=local`: the files of the result in a directory. `type=tar`: the same as one tar. */
@@ -22,16 +23,18 @@ export class FileTreeExporter implements Exporter {
       await exportTree({ ref, dest: path.resolve(this.#dest), form: 'directory', ...limit });
       return undefined;
     }
-    // The worker may see another file system than the caller for a pipe or a terminal, so it writes a file of the store.
     const toStdout = this.#dest === '-';
-    const intoIt = toStdout || (await mustBeWrittenInto(this.#dest));
-    const temp = intoIt ? await store.blobs.tempPath() : `${path.resolve(this.#dest)}.${process.pid}.tmp`;
+    if (!toStdout && !(await mustBeWrittenInto(this.#dest))) {
+      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'tar', ...limit });
+      return undefined;
+    }
+    // The worker may see another file system than the caller for a pipe or a terminal, so it writes a file of the store.
+    const temp = await store.blobs.tempPath();
     try {
       await exportTree({ ref, dest: temp, form: 'tar', ...limit });
       const { signal } = job;
       if (toStdout) await pipeline(createReadStream(temp), process.stdout, { signal, end: false });
-      else if (intoIt) await pipeline(createReadStream(temp), createWriteStream(this.#dest), { signal });
-      else await rename(temp, this.#dest);
+      else await pipeline(createReadStream(temp), createWriteStream(this.#dest), { signal });
     } catch (error) {
       job.signal.throwIfAborted();
       throw exportFailure(this.#dest, error);

@@ -1,9 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { lstat, rename, rm } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Cancel } from '../base/abort.js';
-import { BuildError, hasCode } from '../base/errors.js';
+import { hasCode } from '../base/errors.js';
+import { LandingFile } from '../base/linux/landing-file.js';
+import { exportFailure } from '../base/system-errors.js';
 import { encodeHeader, TAR_END } from '../layer/tar-writer.js';
 
 /** One file of an archive. */
@@ -22,7 +24,7 @@ export function fileOf(name: string, content: string | Uint8Array): ArchiveFile 
 
 /**
  * Writes files as a tar, in byte order of their names, with directories before what is in them, modes and times
- * fixed. `dest` `-` is stdout; a file lands by rename, whole or not at all, unless `mustBeWrittenInto`.
+ * fixed. `dest` `-` is stdout; a file lands whole or not at all, unless `mustBeWrittenInto`.
  */
 export async function writeArchive(dest: string, files: readonly ArchiveFile[], opts: Cancel): Promise<void> {
   const stream = Readable.from(tarOf(files));
@@ -30,16 +32,15 @@ export async function writeArchive(dest: string, files: readonly ArchiveFile[], 
     await pipeline(stream, process.stdout, { signal: opts.signal, end: false });
     return;
   }
-  const temp = `${dest}.${process.pid}.tmp`;
   try {
     if (await mustBeWrittenInto(dest)) {
       await pipeline(stream, createWriteStream(dest), { signal: opts.signal });
       return;
     }
-    await pipeline(stream, createWriteStream(temp, { flags: 'wx' }), { signal: opts.signal });
-    await rename(temp, dest);
+    using file = LandingFile.open(dest);
+    await pipeline(stream, intoFile(file), { signal: opts.signal });
+    file.land();
   } catch (error) {
-    await rm(temp, { force: true });
     opts.signal.throwIfAborted();
     throw exportFailure(dest, error);
   }
@@ -53,6 +54,10 @@ export async function mustBeWrittenInto(dest: string): Promise<boolean> {
     if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
+}
+
+function intoFile({ fd }: LandingFile): NodeJS.WritableStream {
+  return createWriteStream('', { fd, autoClose: false });
 }
 
 async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array> {
@@ -75,24 +80,4 @@ async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array>
     yield Buffer.alloc((512 - (size % 512)) % 512);
   }
   yield TAR_END;
-}
-
-/** Says which output failed and how to mend it; anything that is no system error is given back as it is. */
-export function exportFailure(dest: string, error: unknown): unknown {
-  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
-    return new BuildError('DISK_FULL', `no space left on the disk while writing \`${dest}\``, {
-      hint: 'free some space, or write elsewhere; nothing half-written was left',
-      cause: error,
-    });
-  }
-  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST')) {
-    const why = (error as Error).message;
-    return new BuildError('EXPORT_FAILED', `cannot write \`${dest}\`: ${why}`, {
-      hint: 'the folder must exist and be writable by this user',
-      cause: error,
-    });
-  }
-  if (hasCode(error, 'EPIPE'))
-    return new BuildError('EXPORT_FAILED', `whoever read \`${dest}\` stopped reading`, { cause: error });
-  return error;
 }

@@ -2,7 +2,7 @@ import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { waitFlock } from '../base/linux/lock.js';
-import { exportFailure } from './archive-file.js';
+import { exportFailure } from '../base/system-errors.js';
 
 /**
  * Runs `work` while no other Slipway writes to the directory, which is made if absent. The lock is on the directory

@@ -11,7 +11,7 @@ import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { parseIndex } from '../oci/documents.js';
 import { ImageLayout } from '../store/layout.js';
-import { exportFailure } from './archive-file.js';
+import { exportFailure } from '../base/system-errors.js';
 import { withDirectoryLock } from './directory-lock.js';
 import { EMPTY_INDEX, withEntries } from './layout-index.js';
 

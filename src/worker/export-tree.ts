@@ -13,6 +13,8 @@ import type { Cancel } from '../base/abort.js';
 import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { lutimes, mkfifo, mknod } from '../base/linux/inode.js';
+import { LandingFile } from '../base/linux/landing-file.js';
+import { exportFailure } from '../base/system-errors.js';
 import type { Entry } from '../layer/entry.js';
 import { packLayer, type PackItem } from '../layer/pack.js';
 import type { RefView, ViewEntry } from '../layer/ref-view.js';
@@ -22,7 +24,7 @@ import type { ExportTreeRequest } from './machine.js';
 import { contentOf, type OpenView } from './ref-views.js';
 import { scratch } from './scratch.js';
 
-/** The whole file system of a ref, written to a directory or as one tar. */
+/** The whole file system of a ref, written to a directory or as one tar. Throws EXPORT_FAILED, DISK_FULL. */
 export async function exportTree(request: ExportTreeRequest, parts: MachineParts, opts: Cancel): Promise<void> {
   using open = await parts.views.openRef(request.ref, opts);
   using work = scratch(parts.store);
@@ -33,8 +35,12 @@ export async function exportTree(request: ExportTreeRequest, parts: MachineParts
     const item = { ...entry, mtime: Math.min(entry.mtime, limit) };
     items.push(await withContent(item, open, work.dir, `file-${items.length}`));
   }
-  if (request.form === 'tar') writeTar(items, request.dest);
-  else await writeFiles(items, open, request.dest);
+  try {
+    if (request.form === 'tar') writeTar(items, request.dest);
+    else await writeFiles(items, open, request.dest);
+  } catch (error) {
+    throw exportFailure(request.dest, error);
+  }
 }
 
 /** Everything below the root, in tar order; further names of a file as hard links to the first. */
@@ -66,12 +72,9 @@ async function withContent(entry: Entry, open: OpenView, dir: string, name: stri
 }
 
 function writeTar(items: readonly PackItem[], dest: string): void {
-  const fd = openSync(dest, 'wx', 0o644);
-  try {
-    packLayer(items, writerTo(fd));
-  } finally {
-    closeSync(fd);
-  }
+  using file = LandingFile.open(dest);
+  packLayer(items, writerTo(file.fd));
+  file.land();
 }
 
 /**

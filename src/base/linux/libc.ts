@@ -26,6 +26,7 @@ const signatures = {
   mkfifo: 'int mkfifo(const char *path, uint32_t mode)',
   utimensat: 'int utimensat(int dirfd, const char *path, const void *times, int flags)',
   renameat2: 'int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, uint32_t flags)',
+  linkat: 'int linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags)',
   copy_file_range:
     'int64_t copy_file_range(int in, void *inOffset, int out, void *outOffset, uint64_t length, uint32_t flags)',
   ioctl: 'int ioctl(int fd, uint64_t request, int64_t argument)',
@@ -51,6 +52,7 @@ interface Libc {
   mkfifo(path: CString, mode: number): number;
   utimensat(dirfd: number, path: CString, times: Buffer, flags: number): number;
   renameat2(olddirfd: number, oldpath: CString, newdirfd: number, newpath: CString, flags: number): number;
+  linkat(olddirfd: number, oldpath: CString, newdirfd: number, newpath: CString, flags: number): number;
   copy_file_range(
     input: number,
     inOffset: null,
