@@ -95,10 +95,16 @@ try {
     await measured('slipway pull', node, slipway('other', 'pull', image)),
     await measured('slipway copy to a layout', node, slipway('other', 'copy', image, `oci:${layout}:1`)),
     await measured('skopeo copy from the registry', 'skopeo', [
-      ...['copy', '--src-tls-verify=false', `docker://${image}`, `oci:${layout}-skopeo:1`],
+      'copy',
+      '--src-tls-verify=false',
+      `docker://${image}`,
+      `oci:${layout}-skopeo:1`,
     ]),
     await measured('skopeo copy to the registry', 'skopeo', [
-      ...['copy', '--dest-tls-verify=false', `oci:${layout}-skopeo:1`, `docker://${registry.host}/bench/other:1`],
+      'copy',
+      '--dest-tls-verify=false',
+      `oci:${layout}-skopeo:1`,
+      `docker://${registry.host}/bench/other:1`,
     ]),
   ];
   const line = (name, ...columns) => `${name.padEnd(34)}${columns.map((one) => String(one).padStart(12)).join('')}\n`;
