@@ -54,7 +54,7 @@ export function program(): Command {
     .option('--network <mode>', 'network of RUN: default, host or none')
     .option('--isolation <rung>', 'how RUN is isolated: auto, root or userns')
     .option('--trust-host-ca', 'let RUN trust the CA certificates of this machine; leaves no trace in the image')
-    .addOption(new Option('--progress <mode>', 'auto, tty or plain').choices(['auto', 'tty', 'plain', 'quiet']))
+    .option('--progress <mode>', 'auto, tty, plain, quiet, none or rawjson (default: BUILDKIT_PROGRESS, else auto)')
     .option('-q, --quiet', 'print only the digest of the image')
     .option('--call <method>', 'in place of building: check, outline or targets; `,format=json` may follow')
     .option('--check', 'the same as --call=check')

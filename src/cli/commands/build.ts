@@ -9,7 +9,7 @@ import { buildMetadata, parseAnnotations, writeResult } from './build-metadata.j
 import { nameValues } from './name-values.js';
 import { warningSummary } from '../../report/dockerfile/check-text.js';
 import { LogTail } from '../output/log-tail.js';
-import { openSink, type ProgressMode } from '../output/sink.js';
+import { isTold, openSink, progressMode } from '../output/sink.js';
 
 interface BuildFlags {
   readonly root?: string;
@@ -37,7 +37,7 @@ interface BuildFlags {
   readonly allow?: readonly string[];
   readonly isolation?: string;
   readonly trustHostCa?: boolean;
-  readonly progress?: ProgressMode;
+  readonly progress?: string;
   readonly quiet?: boolean;
   readonly call?: string;
   readonly check?: boolean;
@@ -45,7 +45,7 @@ interface BuildFlags {
 
 export async function run(context: string, flags: BuildFlags, signal: AbortSignal): Promise<void> {
   const startedAt = Date.now();
-  const mode: ProgressMode = flags.quiet ? 'quiet' : (flags.progress ?? progressFromEnv() ?? 'auto');
+  const mode = progressMode(flags, process.env);
   const options = buildOptions(context, flags, signal);
   const call = parseCall(flags.check ? 'check' : (flags.call ?? 'build'));
   if (call) return await answerCall(call, { ...options, requireBases: true });
@@ -62,8 +62,8 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
     result = await build({ ...options, emit });
   } catch (error) {
     sink.close();
-    if (mode !== 'quiet') process.stderr.write(warningSummary(warnings));
-    if (!signal.aborted) process.stderr.write(tail.text());
+    if (isTold(mode)) process.stderr.write(warningSummary(warnings));
+    if (!signal.aborted && mode !== 'rawjson') process.stderr.write(tail.text());
     throw error;
   }
   sink.close();
@@ -73,7 +73,7 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
   if (flags.metadataFile !== undefined) {
     await writeResult(flags.metadataFile, `${JSON.stringify(buildMetadata(result), undefined, 2)}\n`);
   }
-  if (mode !== 'quiet') {
+  if (isTold(mode)) {
     process.stderr.write(summary(result, Date.now() - startedAt));
     process.stderr.write(warningSummary(warnings));
   }
@@ -113,11 +113,6 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
 function networkMode(mode: string): 'default' | 'host' | 'none' {
   if (mode === 'default' || mode === 'host' || mode === 'none') return mode;
   throw new BuildError('USAGE', `invalid network \`${mode}\``, { hint: 'the modes are: default, host, none' });
-}
-
-function progressFromEnv(): ProgressMode | undefined {
-  const mode = process.env['BUILDKIT_PROGRESS'];
-  return mode === 'plain' || mode === 'tty' || mode === 'quiet' || mode === 'auto' ? mode : undefined;
 }
 
 function summary(result: BuildResult, durationMs: number): string {

@@ -26,12 +26,22 @@ function sourceLines({ fileName, source }: CheckReport, range: LineRange): strin
   return `${fileName}:${range.startLine}\n${rule}${lines}\n${rule}`;
 }
 
+/** What a warning comes to in one line. */
+interface ShortWarning {
+  readonly rule: string;
+  readonly detail: string;
+  readonly range: LineRange;
+}
+
+/** `Rule: detail (line 3)`, as BuildKit has it. */
+export function warningLine({ rule, detail, range }: ShortWarning): string {
+  return `${rule}: ${detail} (line ${range.startLine})`;
+}
+
 /** What a build says of its warnings when it is over. */
-export function warningSummary(
-  warnings: readonly { readonly rule: string; readonly detail: string; readonly range: LineRange }[],
-): string {
+export function warningSummary(warnings: readonly ShortWarning[]): string {
   if (warnings.length === 0) return '';
   const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`;
-  const lines = warnings.map(({ rule, detail, range }) => ` - ${rule}: ${detail} (line ${range.startLine})\n`);
+  const lines = warnings.map((warning) => ` - ${warningLine(warning)}\n`);
   return `\n ${count} found (use \`slipway check\` to expand):\n${lines.join('')}`;
 }
