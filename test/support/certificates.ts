@@ -11,7 +11,7 @@ export interface KeyPair {
 export interface Certificates {
   /** The authority that no machine trusts of itself. */
   readonly ca: KeyPair;
-  /** For 127.0.0.1 and localhost. */
+  /** For 127.0.0.1, localhost and `registry.test`, a name that nobody can look up. */
   readonly server: KeyPair;
   /** For a client that a server asks who it is. */
   readonly client: KeyPair;
@@ -22,7 +22,11 @@ export function makeCertificates(dir: string): Certificates {
   mkdirSync(dir, { recursive: true });
   const ca = makeSelfSigned(dir, 'ca', ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']);
   const leaf = ['basicConstraints=CA:FALSE', 'keyUsage=critical,digitalSignature'];
-  const server = [...leaf, 'extendedKeyUsage=serverAuth', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  const server = [
+    ...leaf,
+    'extendedKeyUsage=serverAuth',
+    'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test',
+  ];
   return {
     ca,
     server: make(dir, 'server', server, ca),

@@ -1,12 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { hostPlatform } from '../../src/oci/platform.js';
+import { hostPlatform, type Platform } from '../../src/oci/platform.js';
 import { sha256 } from './tar.js';
 
 export interface HandMade {
   /** Uncompressed layer tars, lowest first. */
   readonly layers: readonly Buffer[];
   readonly config?: object;
+  /** Default: this machine's. */
+  readonly platform?: Platform;
   /** In place of the true ones. */
   readonly diffIds?: readonly string[];
   /** Changes the documents before they are written. */
@@ -26,7 +28,7 @@ export function writeLayout(
     return { mediaType, digest, size: bytes.length };
   };
   const layers = image.layers.map((tar) => put('application/vnd.oci.image.layer.v1.tar', tar));
-  const { os, architecture } = hostPlatform();
+  const { os, architecture } = image.platform ?? hostPlatform();
   const config = put(
     'application/vnd.oci.image.config.v1+json',
     Buffer.from(

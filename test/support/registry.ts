@@ -1,12 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../src/base/package-root.js';
 import { findProgram } from '../../src/executor/runtime.js';
+import type { Manifest } from '../../src/oci/descriptor.js';
 import type { Certificates } from './certificates.js';
 import { RegistryLog, type LoggedRequest } from './registry-log.js';
 import { TokenService } from './token-service.js';
@@ -64,7 +65,6 @@ export class TestRegistry implements AsyncDisposable {
     return `${this.#options.tls ? 'https' : 'http'}://${this.host}`;
   }
 
-  /** Where blobs and manifests lie: `docker/registry/v2/…` below it. */
   get storage(): string {
     return path.join(this.dir, 'storage');
   }
@@ -120,6 +120,24 @@ export class TestRegistry implements AsyncDisposable {
     return this.#log.messages;
   }
 
+  /** What a tag stands for, as it lies in the storage; undefined for a tag that is not there. */
+  tagged(repository: string, tag: string): StoredManifest | undefined {
+    const link = path.join(this.#v2, 'repositories', repository, '_manifests/tags', tag, 'current/link');
+    if (!existsSync(link)) return undefined;
+    const digest = readFileSync(link, 'utf8');
+    return { digest, document: JSON.parse(this.blob(digest).toString('utf8')) as Manifest };
+  }
+
+  /** Bytes of a blob or manifest of any repository. */
+  blob(digest: string): Buffer {
+    const hex = digest.slice('sha256:'.length);
+    return readFileSync(path.join(this.#v2, 'blobs/sha256', hex.slice(0, 2), hex, 'data'));
+  }
+
+  get #v2(): string {
+    return path.join(this.storage, 'docker/registry/v2');
+  }
+
   async #ask(target: string): Promise<void> {
     const { tls, clientCertificates } = this.#options;
     const trust = tls && { ca: readFileSync(tls.ca.cert) };
@@ -169,6 +187,12 @@ export class TestRegistry implements AsyncDisposable {
       ...(mirrorOf !== undefined && { proxy: { remoteurl: mirrorOf } }),
     };
   }
+}
+
+/** A manifest of a registry. */
+export interface StoredManifest {
+  readonly digest: string;
+  readonly document: Manifest;
 }
 
 /** Where scripts/setup.mjs unpacks packages that it does not install. */
