@@ -1,5 +1,5 @@
 import { Fault } from './diagnostic.js';
-import { withSuggestion } from './suggest.js';
+import { withSuggestion } from '../base/suggest.js';
 
 export type FlagKind = 'bool' | 'string' | 'strings';
 

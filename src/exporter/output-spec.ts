@@ -1,5 +1,5 @@
 import { BuildError } from '../base/errors.js';
-import { withSuggestion } from '../dockerfile/suggest.js';
+import { withSuggestion } from '../base/suggest.js';
 import { FileTreeExporter } from './file-tree.js';
 import { ImageArchiveExporter } from './image-archive.js';
 import { ImageStoreExporter } from './image-store.js';

@@ -1,4 +1,4 @@
-import { suggestion } from '../suggest.js';
+import { suggestion } from '../../base/suggest.js';
 import type { Rule } from './rule.js';
 
 export const undefinedArgInFrom: Rule<'from'> = {

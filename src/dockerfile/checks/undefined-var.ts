@@ -1,4 +1,4 @@
-import { suggestion } from '../suggest.js';
+import { suggestion } from '../../base/suggest.js';
 import type { Rule } from './rule.js';
 
 /** Build-args that steer the builder and never become variables. */

@@ -1,7 +1,7 @@
 import { parseCsv } from '../csv.js';
 import { Fault } from '../diagnostic.js';
 import { parseBool } from '../go-text.js';
-import { withSuggestion } from '../suggest.js';
+import { withSuggestion } from '../../base/suggest.js';
 
 /** `RUN --device=`: a CDI device. */
 export interface Device {

@@ -1,6 +1,6 @@
 import type { Node } from '../ast.js';
 import { Fault } from '../diagnostic.js';
-import { withSuggestion } from '../suggest.js';
+import { withSuggestion } from '../../base/suggest.js';
 import { parseAdd, type AddInstruction } from './add.js';
 import { parseArg, type ArgInstruction } from './arg.js';
 import { parseCmd, type CmdInstruction } from './cmd.js';

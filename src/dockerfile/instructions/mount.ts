@@ -1,7 +1,7 @@
 import { parseSize } from '../../base/size.js';
 import { Fault } from '../diagnostic.js';
 import { parseBool, quote } from '../go-text.js';
-import { suggestion, withSuggestion } from '../suggest.js';
+import { suggestion, withSuggestion } from '../../base/suggest.js';
 import { csvFields } from './device.js';
 
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;

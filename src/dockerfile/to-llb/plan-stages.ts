@@ -4,7 +4,7 @@ import { Fault } from '../diagnostic.js';
 import type { Stage } from '../parse.js';
 import type { Expansion } from '../expand/types.js';
 import { quote } from '../go-text.js';
-import { suggestion } from '../suggest.js';
+import { suggestion } from '../../base/suggest.js';
 import { placeOf } from '../checks/tell-syntax.js';
 import { findContext } from './contexts.js';
 import type { EnvList } from './env-list.js';

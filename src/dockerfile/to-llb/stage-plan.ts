@@ -1,6 +1,6 @@
 import { Fault, type LineRange } from '../diagnostic.js';
 import type { StageInstruction } from '../instructions/instruction.js';
-import { withSuggestion } from '../suggest.js';
+import { withSuggestion } from '../../base/suggest.js';
 import { EnvList } from './env-list.js';
 import type { Expander } from './expander.js';
 import type { Command, PlannedStage } from './planned-stage.js';

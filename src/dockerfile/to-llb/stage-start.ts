@@ -6,7 +6,7 @@ import type { ImageConfig } from '../../oci/image-config.js';
 import { formatPlatform, type Platform } from '../../oci/platform.js';
 import { formatReference, parseReference, withDefaultTag } from '../../oci/reference.js';
 import { Fault } from '../diagnostic.js';
-import { suggestion } from '../suggest.js';
+import { suggestion } from '../../base/suggest.js';
 import { findContext, type FoundContext } from './contexts.js';
 import { EnvList } from './env-list.js';
 import { ImageDraft } from './image-draft.js';

@@ -1,6 +1,6 @@
 import { BuildError } from '../../base/errors.js';
 import { parseCsv } from '../../dockerfile/csv.js';
-import { withSuggestion } from '../../dockerfile/suggest.js';
+import { withSuggestion } from '../../base/suggest.js';
 
 /** `--provenance`, read and checked. */
 export interface ProvenanceOptions {
