@@ -7,6 +7,7 @@ import { hasCode } from '../base/errors.js';
 import { LandingFile } from '../base/linux/landing-file.js';
 import { exportFailure } from '../base/system-errors.js';
 import { encodeHeader, TAR_END } from '../layer/tar-writer.js';
+import { writeChunks } from './write-chunks.js';
 
 /** One file of an archive. */
 export interface ArchiveFile {
@@ -27,18 +28,17 @@ export function fileOf(name: string, content: string | Uint8Array): ArchiveFile 
  * fixed. `dest` `-` is stdout; a file lands whole or not at all, unless `mustBeWrittenInto`.
  */
 export async function writeArchive(dest: string, files: readonly ArchiveFile[], opts: Cancel): Promise<void> {
-  const stream = Readable.from(tarOf(files));
   if (dest === '-') {
-    await pipeline(stream, process.stdout, { signal: opts.signal, end: false });
+    await pipeline(Readable.from(tarOf(files)), process.stdout, { signal: opts.signal, end: false });
     return;
   }
   try {
     if (await mustBeWrittenInto(dest)) {
-      await pipeline(stream, createWriteStream(dest), { signal: opts.signal });
+      await pipeline(Readable.from(tarOf(files)), createWriteStream(dest), { signal: opts.signal });
       return;
     }
     using file = LandingFile.open(dest);
-    await pipeline(stream, intoFile(file), { signal: opts.signal });
+    await writeChunks(file.fd, tarOf(files), opts);
     file.land();
   } catch (error) {
     opts.signal.throwIfAborted();
@@ -54,10 +54,6 @@ export async function mustBeWrittenInto(dest: string): Promise<boolean> {
     if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
-}
-
-function intoFile({ fd }: LandingFile): NodeJS.WritableStream {
-  return createWriteStream('', { fd, autoClose: false });
 }
 
 async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array> {

@@ -1,21 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { replaceFile } from '../base/atomic-file.js';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
+import { LandingFile } from '../base/linux/landing-file.js';
+import { exportFailure } from '../base/system-errors.js';
 import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { parseIndex } from '../oci/documents.js';
 import { ImageLayout } from '../store/layout.js';
-import { exportFailure } from '../base/system-errors.js';
 import { withDirectoryLock } from './directory-lock.js';
 import { EMPTY_INDEX, withEntries } from './layout-index.js';
-
-const TEMP = '.slipway-';
+import { writeChunks } from './write-chunks.js';
 
 /** An OCI image layout that is being written to: a directory that no other Slipway writes to meanwhile. */
 export class LayoutDirectory implements ContentSink {
@@ -28,15 +24,11 @@ export class LayoutDirectory implements ContentSink {
   }
 
   /**
-   * Runs `work` on the directory, which is made if absent; images that it has stay. What a writer that was killed left
-   * is removed. Throws EXPORT_FAILED and DISK_FULL for what cannot be written.
+   * Runs `work` on the directory, which is made if absent; images that it has stay. Throws EXPORT_FAILED and DISK_FULL for what cannot be written.
    */
   static async write(dir: string, opts: Cancel, work: (layout: LayoutDirectory) => Promise<void>): Promise<void> {
     await withDirectoryLock(dir, opts, async () => {
       try {
-        for (const name of await readdir(dir)) {
-          if (name.startsWith(TEMP)) await rm(path.join(dir, name), { force: true });
-        }
         await mkdir(path.join(dir, 'blobs/sha256'), { recursive: true });
         await work(new LayoutDirectory(dir));
       } catch (error) {
@@ -51,16 +43,9 @@ export class LayoutDirectory implements ContentSink {
   }
 
   async put(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
-    const temp = path.join(this.#dir, `${TEMP}${randomBytes(8).toString('hex')}`);
-    try {
-      const content = Readable.from(counted(source.open(target, opts), opts.onProgress));
-      await pipeline(content, createWriteStream(temp, { flags: 'wx', mode: 0o644 }), { signal: opts.signal });
-      await rename(temp, this.#layout.path(target.digest));
-    } catch (error) {
-      await rm(temp, { force: true });
-      opts.signal.throwIfAborted();
-      throw error;
-    }
+    using file = LandingFile.open(this.#layout.path(target.digest));
+    await writeChunks(file.fd, source.open(target, opts), opts);
+    file.land();
   }
 
   /** Adds entries to the index; what they replace goes. Now the images are there for others to see. */
@@ -74,7 +59,9 @@ export class LayoutDirectory implements ContentSink {
 
   /** A file beside the layout's own. */
   async writeFile(name: string, content: string): Promise<void> {
-    await replaceFile(path.join(this.#dir, name), content);
+    using file = LandingFile.open(path.join(this.#dir, name));
+    writeFileSync(file.fd, content);
+    file.land();
   }
 }
 
@@ -85,17 +72,5 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
     if (hasCode(error, 'ENOENT')) return undefined;
     if (!hasCode(error, 'EISDIR')) throw error;
     throw new BuildError('EXPORT_FAILED', `\`${file}\` is a directory`, { cause: error });
-  }
-}
-
-async function* counted(
-  content: AsyncIterable<Buffer>,
-  onProgress: PutOptions['onProgress'],
-): AsyncGenerator<Buffer, void, undefined> {
-  let current = 0;
-  for await (const chunk of content) {
-    current += chunk.length;
-    yield chunk;
-    onProgress?.(current);
   }
 }

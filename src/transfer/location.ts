@@ -1,0 +1,71 @@
+import path from 'node:path';
+import { BuildError } from '../base/errors.js';
+import { parseDigest, type Digest } from '../oci/digest.js';
+import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
+
+/** Where an image is, or is to be copied. Paths are absolute, but for `-`: stdin or stdout. */
+export type Location =
+  | { readonly kind: 'registry'; readonly reference: Reference }
+  | { readonly kind: 'layout'; readonly dir: string; readonly tag?: string; readonly digest?: Digest }
+  | { readonly kind: 'oci-archive'; readonly file: string; readonly tag?: string }
+  | { readonly kind: 'docker-archive'; readonly file: string; readonly tag?: string }
+  | { readonly kind: 'store'; readonly name: string };
+
+const FORMS = '`docker://NAME`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]`, `store:NAME`';
+
+/**
+ * Reads a location as skopeo writes it; a bare reference is one of a registry. `oci-layout://DIR[:TAG][@DIGEST]` is
+ * taken too, as `--build-context` has it. Throws USAGE and REFERENCE_INVALID.
+ */
+export function parseLocation(text: string): Location {
+  const scheme = /^(docker:\/\/|oci-layout:\/\/|oci:|oci-archive:|docker-archive:|store:)(.*)$/s.exec(text);
+  if (!scheme) return registry(text);
+  const [, kind, rest = ''] = scheme;
+  if (rest === '') throw new BuildError('USAGE', `\`${text}\` names nothing`, { hint: `locations are: ${FORMS}` });
+  switch (kind) {
+    case 'docker://':
+      return registry(rest);
+    case 'oci-layout://':
+      return layout(rest);
+    case 'oci:': {
+      const [dir, tag] = fileAndTag(text, rest);
+      return { kind: 'layout', dir, ...tag };
+    }
+    case 'store:':
+      return { kind: 'store', name: rest };
+    default: {
+      const [file, tag] = fileAndTag(text, rest);
+      return { kind: kind === 'oci-archive:' ? 'oci-archive' : 'docker-archive', file, ...tag };
+    }
+  }
+}
+
+function registry(text: string): Location {
+  return { kind: 'registry', reference: withDefaultTag(parseReference(text)) };
+}
+
+/** `DIR[:TAG][@DIGEST]`: the tag begins at the last colon after the last slash. */
+function layout(text: string): Location {
+  const [rest = '', digest] = text.split('@') as [string, string?];
+  const colon = rest.lastIndexOf(':');
+  const hasTag = colon > rest.lastIndexOf('/');
+  const dir = path.resolve(hasTag ? rest.slice(0, colon) : rest);
+  return {
+    kind: 'layout',
+    dir,
+    ...(hasTag && { tag: rest.slice(colon + 1) }),
+    ...(digest !== undefined && { digest: parseDigest(digest) }),
+  };
+}
+
+/** As skopeo: the first colon ends the path, since a name may have more of them. */
+function fileAndTag(text: string, rest: string): readonly [string, { readonly tag?: string }] {
+  const colon = rest.indexOf(':');
+  const file = colon < 0 ? rest : rest.slice(0, colon);
+  if (file === '' || colon === rest.length - 1) {
+    throw new BuildError('USAGE', `\`${text}\` has an empty ${file === '' ? 'path' : 'name'}`, {
+      hint: `locations are: ${FORMS}`,
+    });
+  }
+  return [file === '-' ? file : path.resolve(file), colon < 0 ? {} : { tag: rest.slice(colon + 1) }];
+}

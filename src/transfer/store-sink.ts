@@ -1,0 +1,31 @@
+import type { Cancel } from '../base/abort.js';
+import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
+import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import type { OpenStore } from '../store/store.js';
+
+/** The blobs of the store, for a copy into it: the job's lease holds what the copy finds there or brings. */
+export class StoreSink implements ContentSink {
+  readonly #opened: OpenStore;
+  readonly #blobs = new Set<Digest>();
+
+  constructor(opened: OpenStore) {
+    this.#opened = opened;
+  }
+
+  /** What was copied or was there, documents left out. */
+  get blobs(): readonly Digest[] {
+    return [...this.#blobs];
+  }
+
+  async has(target: Descriptor, opts: Cancel): Promise<boolean> {
+    const { store, lease } = this.#opened;
+    lease.hold('blob', target.digest);
+    if (!isManifestType(target.mediaType) && !isIndexType(target.mediaType)) this.#blobs.add(target.digest);
+    return await store.blobs.has(target, opts);
+  }
+
+  async put(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
+    await this.#opened.store.blobs.put(target, source, opts);
+  }
+}

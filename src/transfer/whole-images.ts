@@ -1,0 +1,45 @@
+import type { Cancel } from '../base/abort.js';
+import { BuildError } from '../base/errors.js';
+import type { ContentSource, ContentSink } from '../oci/content.js';
+import { isForeignLayer, isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
+import { parseIndex, parseManifest } from '../oci/documents.js';
+import type { CopyGraphOptions } from './copy-graph.js';
+
+/** A source that may have an image in part: a store, or an archive of one platform of many. */
+export type PartialContent = ContentSource & Pick<ContentSink, 'has'>;
+
+/**
+ * For `copyGraph`: the images of an index that are there whole. Docker and containerd keep an index with the platforms
+ * that were pulled, and write it so into archives. Throws BLOB_NOT_FOUND when no image of the index is whole; a single
+ * manifest is not looked into.
+ */
+export async function wholeImages(
+  content: PartialContent,
+  root: Descriptor,
+  opts: Cancel,
+): Promise<NonNullable<CopyGraphOptions['only']>> {
+  if (isIndexType(root.mediaType) && !(await isWhole(content, root, opts))) {
+    throw new BuildError('BLOB_NOT_FOUND', `of the images of \`${root.digest}\`, none is there whole`);
+  }
+  return async (child) => !isDocument(child) || (await isWhole(content, child, opts));
+}
+
+async function isWhole(content: PartialContent, target: Descriptor, opts: Cancel): Promise<boolean> {
+  if (!(await content.has(target, opts))) return false;
+  if (isIndexType(target.mediaType)) {
+    const { manifests } = parseIndex(await content.readDocument(target, opts), `index \`${target.digest}\``);
+    for (const one of manifests) if (await isWhole(content, one, opts)) return true;
+    return false;
+  }
+  if (!isManifestType(target.mediaType)) return true;
+  const bytes = await content.readDocument(target, opts);
+  const { config, layers } = parseManifest(bytes, `manifest \`${target.digest}\``);
+  for (const one of [config, ...layers]) {
+    if (!isForeignLayer(one.mediaType) && !(await content.has(one, opts))) return false;
+  }
+  return true;
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isIndexType(mediaType) || isManifestType(mediaType);
+}
