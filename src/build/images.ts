@@ -2,11 +2,12 @@ import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
 import { isPlainLayer, type Descriptor } from '../oci/descriptor.js';
 import { isDigest } from '../oci/digest.js';
-import { readImage, type Image } from '../oci/image.js';
+import type { Image } from '../oci/image.js';
 import { hostPlatform } from '../oci/platform.js';
 import { familiarReference, formatReference, parseReference, withDefaultTag } from '../oci/reference.js';
 import type { NamedImage } from '../store/images.js';
 import { Store, storeRoot, type OpenStore } from '../store/store.js';
+import { foremostImage } from '../transfer/whole-images.js';
 import { LayerContent } from '../worker/layer-content.js';
 
 /** Opens the store for one command; to be disposed of. */
@@ -25,8 +26,17 @@ export interface FoundImage {
   readonly image: Image;
 }
 
-/** An image by name, else by digest or the first digits of one. Throws IMAGE_NOT_FOUND, also when several begin so. */
+/**
+ * An image by name, else by digest or the first digits of one. Of an index it is the image for this machine, else the
+ * first that is there whole. Throws IMAGE_NOT_FOUND, also when several begin so.
+ */
 export async function findImage(store: Store, name: string, opts: Cancel): Promise<FoundImage> {
+  const { target, names } = await findTarget(store, name);
+  return { target, names, image: await foremostImage(store.blobs, target, hostPlatform(), opts) };
+}
+
+/** What the store has under a name, a digest or its first digits, and all its names. Throws as `findImage`. */
+export async function findTarget(store: Store, name: string): Promise<Pick<FoundImage, 'target' | 'names'>> {
   const all = await store.images.list();
   const target = match(all, name);
   if (!target) {
@@ -36,11 +46,7 @@ export async function findImage(store: Store, name: string, opts: Cancel): Promi
     });
   }
   const names = all.filter((one) => one.descriptor.digest === target.digest && one.name !== undefined);
-  return {
-    target,
-    names: names.map((one) => short(one.name!)),
-    image: await readImage(store.blobs, target, hostPlatform(), opts),
-  };
+  return { target, names: names.map((one) => short(one.name!)) };
 }
 
 function match(all: readonly NamedImage[], name: string): Descriptor | undefined {
@@ -76,7 +82,7 @@ export interface ListedImage {
 export async function listImages(store: Store, opts: Cancel): Promise<readonly ListedImage[]> {
   const listed: ListedImage[] = [];
   for (const { name, descriptor } of await store.images.list()) {
-    const image = await readImage(store.blobs, descriptor, hostPlatform(), opts);
+    const image = await foremostImage(store.blobs, descriptor, hostPlatform(), opts);
     const reference = name === undefined ? undefined : parseReference(name);
     const repository =
       reference && familiarReference({ registry: reference.registry, repository: reference.repository });
@@ -129,7 +135,7 @@ export async function layerSizes({ manifest, config }: Image, store: Store, opts
 export async function removeImages(store: Store, names: readonly string[], opts: Cancel): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const name of names) {
-    const { target } = await findImage(store, name, opts);
+    const { target } = await findTarget(store, name);
     const byDigest = /^(?:sha256:)?[0-9a-f]{6,64}$/.test(name) && !(await hasName(store, name));
     const full = byDigest ? undefined : formatReference(withDefaultTag(parseReference(name)));
     const matches = (one: NamedImage): boolean =>

@@ -121,6 +121,27 @@ export function program(): Command {
     });
 
   cli
+    .command('save')
+    .description('write images to an archive that `docker load` reads and that is an OCI image layout too')
+    .argument('<image...>')
+    .option('-o, --output <file>', 'default: stdout')
+    .option('--progress <mode>', 'auto, tty, plain, none or rawjson')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (images: string[], _options: object, command: Command) => {
+      await (await import('./commands/save.js')).run(images, command.optsWithGlobals(), interruptible());
+    });
+
+  cli
+    .command('load')
+    .description('take images into the store from an archive (of `docker save`, `slipway save`, an OCI layout)')
+    .option('-i, --input <path>', 'archive, plain or compressed, or directory of a layout (default: stdin)')
+    .option('--progress <mode>', 'auto, tty, plain, none or rawjson')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (_options: object, command: Command) => {
+      await (await import('./commands/load.js')).run(command.optsWithGlobals(), interruptible());
+    });
+
+  cli
     .command('run')
     .description('try an image: run it in a throw-away copy, on the network of this machine')
     .argument('<image>')

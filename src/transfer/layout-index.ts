@@ -31,12 +31,21 @@ export function indexEntries(
   return names.references.map((one) => entry(formatReference(one), one.tag));
 }
 
-/** The references that an entry of somebody's index stands for; names that are no valid references are left out. */
-export function referencesOf({ annotations }: Descriptor): readonly Reference[] {
-  const name = annotations?.[annotationKeys.imageName];
-  if (name !== undefined) return [parsed(name)].filter((one) => one !== undefined);
-  const text = annotations?.[annotationKeys.refName];
-  return [text === undefined ? undefined : fullNameOf(text)].filter((one) => one !== undefined);
+/**
+ * The references that an entry of somebody's index stands for. Told of with the reason and left out: what is no valid
+ * reference, and one with a digest, which only the content itself may claim. A bare tag is no name and says nothing.
+ */
+export function referencesOf(
+  { annotations }: Descriptor,
+  leftOut: (name: string, why: string) => void,
+): readonly Reference[] {
+  const refName = annotations?.[annotationKeys.refName];
+  const name = annotations?.[annotationKeys.imageName] ?? (refName && /[/:]/.test(refName) ? refName : undefined);
+  if (name === undefined) return [];
+  const reference = parsed(name);
+  if (reference !== undefined && reference.digest === undefined) return [reference];
+  leftOut(name, reference === undefined ? 'it is no valid reference' : 'a name with a digest cannot be given');
+  return [];
 }
 
 /** `entries` beside what the index had: an entry goes when another one takes its name, or names what had no name. */

@@ -3,6 +3,8 @@ import { BuildError } from '../base/errors.js';
 import type { ContentSource, ContentSink } from '../oci/content.js';
 import { isForeignLayer, isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
 import { parseIndex, parseManifest } from '../oci/documents.js';
+import { readImage, type Image } from '../oci/image.js';
+import { matchesPlatform, type Platform } from '../oci/platform.js';
 import type { CopyGraphOptions } from './copy-graph.js';
 
 /** A source that may have an image in part: a store, or an archive of one platform of many. */
@@ -22,6 +24,27 @@ export async function wholeImages(
     throw new BuildError('BLOB_NOT_FOUND', `of the images of \`${root.digest}\`, none is there whole`);
   }
   return async (child) => !isDocument(child) || (await isWhole(content, child, opts));
+}
+
+/**
+ * The image that stands for `root` where only one can be: of an index the one for `platform`, else the first that is
+ * there whole. Throws as `readImage` does.
+ */
+export async function foremostImage(
+  content: PartialContent,
+  root: Descriptor,
+  platform: Platform,
+  opts: Cancel,
+): Promise<Image> {
+  if (!isIndexType(root.mediaType)) return await readImage(content, root, platform, opts);
+  const { manifests } = parseIndex(await content.readDocument(root, opts), `index \`${root.digest}\``);
+  const isFor = (one: Descriptor): boolean => one.platform !== undefined && matchesPlatform(one.platform, platform);
+  // What BuildKit attests of an image is listed beside it, as of an unknown platform.
+  const images = manifests.filter((one) => isDocument(one) && one.platform?.os !== 'unknown');
+  for (const one of [...images.filter(isFor), ...images.filter((one) => !isFor(one))]) {
+    if (await isWhole(content, one, opts)) return await foremostImage(content, one, platform, opts);
+  }
+  return await readImage(content, root, platform, opts);
 }
 
 async function isWhole(content: PartialContent, target: Descriptor, opts: Cancel): Promise<boolean> {
