@@ -1,0 +1,111 @@
+import { loadConfig, type SlipwayConfig } from './config.js';
+import { anonymous, type CredentialSource } from './credentials.js';
+import { Mirrors } from './repository-mirrors.js';
+import { Endpoint } from './repository-endpoint.js';
+import { RegistryRepository, RepositoryWork } from './repository.js';
+import { defaultTiming, type Timing } from './retry.js';
+import { Transports } from './transports.js';
+import type { Registries, Repository, RepositoryOptions } from './types.js';
+import { defaultSizes, UploadHabits, type UploadSizes } from './upload-habits.js';
+
+export interface RegistriesOptions {
+  /** In place of `config.toml`. */
+  readonly config?: SlipwayConfig;
+  /** In place of Docker's `config.json`. */
+  readonly credentials?: CredentialSource;
+  readonly userAgent?: string;
+  readonly timing?: Partial<Timing>;
+  readonly sizes?: Partial<UploadSizes>;
+}
+
+/**
+ * The registries that a job speaks to, with the user's settings and credentials. Neither is read, and nothing is
+ * connected, before it is needed: CONFIG_INVALID comes from the first request. To be closed.
+ */
+export async function openRegistries(env: NodeJS.ProcessEnv, options: RegistriesOptions = {}): Promise<Registries> {
+  return new OpenRegistries(env, options);
+}
+
+class OpenRegistries implements Registries {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #options: RegistriesOptions;
+  readonly #timing: Timing;
+  readonly #work = new Map<string, RepositoryWork>();
+  readonly #habits = new Map<string, UploadHabits>();
+  readonly #brokenMirrors = new Set<string>();
+  #opened: Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> | undefined;
+
+  constructor(env: NodeJS.ProcessEnv, options: RegistriesOptions) {
+    this.#env = env;
+    this.#options = options;
+    this.#timing = { ...defaultTiming, ...options.timing };
+  }
+
+  repository(
+    { registry, repository }: { readonly registry: string; readonly repository: string },
+    { use, insecure = false, origins }: RepositoryOptions,
+  ): Repository {
+    const actions = use === 'pull' ? 'pull' : 'push,pull';
+    return new RegistryRepository({
+      registry,
+      repository,
+      endpoint: async () => {
+        const { transports } = await this.#open();
+        return new Endpoint({ transport: transports.get(registry, { insecure }), repository, actions });
+      },
+      mirrors: async () =>
+        new Mirrors(use === 'pull' ? await this.#mirrors(registry, repository) : [], this.#brokenMirrors),
+      ...(origins && { origins }),
+      work: entry(this.#work, `${use} ${insecure} ${registry}/${repository}`, () => new RepositoryWork(this.#timing)),
+      habits: entry(this.#habits, registry, () => new UploadHabits({ ...defaultSizes, ...this.#options.sizes })),
+      timing: this.#timing,
+    });
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined); // whoever needed it was told
+    await opened?.transports.close();
+  }
+
+  /** A mirror is written `host[:port][/path]`; the path goes before that of the repository. */
+  async #mirrors(registry: string, repository: string): Promise<readonly Endpoint[]> {
+    const { config, transports } = await this.#open();
+    return config.host(registry).mirrors.map((mirror) => {
+      const [host = '', ...path] = mirror.split('/').filter((part) => part !== '');
+      return new Endpoint({
+        transport: transports.get(host),
+        repository: [...path, repository].join('/'),
+        actions: 'pull',
+        mirrorOf: registry,
+      });
+    });
+  }
+
+  async #open(): Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> {
+    this.#opened ??= this.#connect();
+    return await this.#opened;
+  }
+
+  async #connect(): Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> {
+    const {
+      config = await loadConfig(this.#env),
+      credentials = anonymous,
+      userAgent = 'slipway',
+      timing,
+    } = this.#options;
+    const transports = new Transports({
+      config,
+      credentials,
+      env: this.#env,
+      userAgent,
+      ...(timing && { timing }),
+    });
+    return { config, transports };
+  }
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}

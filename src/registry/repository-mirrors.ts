@@ -1,0 +1,29 @@
+import { BuildError } from '../base/errors.js';
+import type { Endpoint } from './repository-endpoint.js';
+
+/** Failures that say something of one image only, and nothing of the mirror. */
+const OF_THE_IMAGE: readonly string[] = ['IMAGE_NOT_FOUND', 'BLOB_NOT_FOUND', 'REGISTRY_DENIED', 'UNSUPPORTED'];
+
+/**
+ * The mirrors of one registry, in order. One that cannot be reached, or gives other bytes than it should, is not asked
+ * again: each further blob would wait for it in vain.
+ */
+export class Mirrors {
+  readonly #endpoints: readonly Endpoint[];
+  readonly #broken: Set<string>;
+
+  /** `broken` holds the hosts of mirrors that failed; it is shared by the repositories of one job. */
+  constructor(endpoints: readonly Endpoint[], broken: Set<string>) {
+    this.#endpoints = endpoints;
+    this.#broken = broken;
+  }
+
+  *usable(): Generator<Endpoint, void, undefined> {
+    for (const one of this.#endpoints) if (!this.#broken.has(one.host)) yield one;
+  }
+
+  failed(mirror: Endpoint, error: unknown): void {
+    if (error instanceof BuildError && OF_THE_IMAGE.includes(error.code)) return;
+    this.#broken.add(mirror.host);
+  }
+}
