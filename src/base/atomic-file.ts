@@ -4,16 +4,18 @@ import path from 'node:path';
 
 /**
  * Replaces `file` by `content` in one step: readers see the old bytes or the new ones, never a part. The bytes are
- * written to a temporary file in `tempDir` first, which must be on the same file system and is made if absent.
+ * written to a temporary file in `tempDir` first, which must be on the same file system and is made if absent. `mode` is
+ * that of the new file, less the umask.
  */
 export async function replaceFile(
   file: string,
   content: string | Uint8Array,
   tempDir: string = path.dirname(file),
+  mode = 0o644,
 ): Promise<void> {
   await mkdir(tempDir, { recursive: true });
   const temp = path.join(tempDir, `.tmp-${randomBytes(8).toString('hex')}`);
-  const handle = await open(temp, 'wx', 0o644);
+  const handle = await open(temp, 'wx', mode);
   try {
     await handle.writeFile(content);
     await handle.close();
