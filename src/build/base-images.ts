@@ -91,7 +91,9 @@ export class BaseImages {
       const image = known && (await this.#kept(known, platform, cancel));
       if (image) return { image, origin: STORE };
       throw new BuildError('BASE_NOT_FOUND', `${formatReference(reference)}: not found`, {
-        hint: 'the store has no image of that name; pull, load or build it first',
+        hint:
+          'no registry is asked (`--offline`, SLIPWAY_OFFLINE): pull, load or build it first, ' +
+          'or point to it with `--build-context NAME=oci-layout://DIR`',
       });
     }
     const open = async (): Promise<Repository> => (await registries.get()).repository(reference, { use: 'pull' });

@@ -11,6 +11,7 @@ import { convertFile } from './convert-file.js';
 import { requireAllowed } from './entitlements.js';
 import { evaluate } from './evaluate.js';
 import { exportResult } from './export-result.js';
+import { LazyRegistries } from './lazy-registries.js';
 import { openMachines } from './open-machines.js';
 import { requireOwnFrontend } from './frontend.js';
 import type { BuildOptions, BuildResult } from './options.js';
@@ -55,7 +56,14 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
       options.emit?.(event);
     },
   };
-  const bases = new BaseImages({ store, lease, contexts: named.images, pull: options.pull ?? false });
+  const registries = new LazyRegistries(process.env, options);
+  const bases = new BaseImages({
+    store,
+    lease,
+    contexts: named.images,
+    pull: options.pull ?? false,
+    ...(!options.offline && { registries }),
+  });
   const uploads = new Map<string, string>();
   const sources = openSources(store, bases, uploads);
   const machines = openMachines({
@@ -82,6 +90,7 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
     return await exportResult({ options, store, lease, machines, converted, ref, job, counter, startedAt });
   } finally {
     await machines.stop();
+    await registries.close();
   }
 }
 

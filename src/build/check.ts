@@ -14,14 +14,18 @@ import { BaseImages } from './base-images.js';
 import { mainContext, namedContexts, readDockerfile, type DockerfileSource } from './contexts.js';
 import { convertFile } from './convert-file.js';
 import { requireOwnFrontend } from './frontend.js';
+import { LazyRegistries } from './lazy-registries.js';
 import type { BuildOptions } from './options.js';
 
 /** What a Dockerfile is looked at with; as the options of a build of the same name. */
 export interface CheckDockerfileOptions extends Pick<
   BuildOptions,
-  'context' | 'file' | 'target' | 'buildArgs' | 'buildContexts' | 'platform' | 'root' | 'signal'
+  'context' | 'file' | 'target' | 'buildArgs' | 'buildContexts' | 'platform' | 'root' | 'offline' | 'signal'
 > {
-  /** A base image that is not there is an error, as in a build; else what depends on it is not checked. */
+  /**
+   * Registries are asked for base images, and one that is not there is an error, as in a build; else what depends on it
+   * is not checked.
+   */
   readonly requireBases?: boolean;
 }
 
@@ -83,13 +87,20 @@ async function withDockerfile<T>(
   const main = await mainContext(options.context, file);
   const named = await namedContexts(options.buildContexts ?? {});
   const { store, lease } = await Store.open(storeRoot(options.root, process.env), options);
+  const registries = new LazyRegistries(process.env);
   try {
-    const bases = new BaseImages({ store, lease, contexts: named.images });
+    const bases = new BaseImages({
+      store,
+      lease,
+      contexts: named.images,
+      ...(options.requireBases && !options.offline && { registries }),
+    });
     const assumeBases = !options.requireBases;
     return await look(file, async (watching) => {
       await convertFile({ options, file, ignore: main.ignore, named, bases }, { ...watching, assumeBases });
     });
   } finally {
+    await registries.close();
     await lease.release();
   }
 }

@@ -19,8 +19,10 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Of the manifest. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Base images are to be fetched anew; what can only come from the store is then refused. */
+  /** Registries are asked for every base image, whatever the store has and whatever is remembered. */
   readonly pull?: boolean;
+  /** No registry is asked: images come from the store and from layouts. */
+  readonly offline?: boolean;
   /** `os/architecture[/variant]`; default this machine's. */
   readonly platform?: string;
   readonly noCache?: boolean;

@@ -39,7 +39,8 @@ export class RunningSlipway {
   constructor(args: readonly string[], { cwd, env, input, group }: SlipwayOptions) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
     this.child = spawn(process.execPath, [BIN, ...args], {
-      env: { ...inherited, ...env },
+      // A name that the store does not know must not make a test ask registries of the world.
+      env: { ...inherited, SLIPWAY_OFFLINE: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(cwd !== undefined && { cwd }),
       ...(group !== undefined && { detached: group }),

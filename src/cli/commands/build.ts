@@ -23,6 +23,7 @@ interface BuildFlags {
   readonly iidfile?: string;
   readonly metadataFile?: string;
   readonly pull?: boolean;
+  readonly offline?: boolean;
   readonly platform?: string;
   /** False for `--no-cache`. */
   readonly cache?: boolean;
@@ -104,6 +105,7 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
     labels: nameValues('--label', flags.label ?? []),
     annotations: parseAnnotations(flags.annotation ?? []),
     pull: flags.pull ?? false,
+    offline: flags.offline ?? /^(1|true)$/i.test(process.env['SLIPWAY_OFFLINE'] ?? ''),
     buildContexts: nameValues('--build-context', flags.buildContext ?? []),
     noCache: flags.cache === false,
     trustHostCa: flags.trustHostCa ?? false,
