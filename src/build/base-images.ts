@@ -152,7 +152,7 @@ export class BaseImages {
     for (const { digest } of manifest.layers) this.#lease.hold('blob', digest);
     const bring = manifest.layers.map((layer) => async (signal: AbortSignal) => {
       await this.#coming.run(layer.digest, signal, async (signal) => {
-        if (!(await blobs.has(layer, { signal }))) await bringLayer(layer, origin, blobs, { ...job, signal });
+        if (!(await blobs.has(layer, { signal }))) await bringLayer(layer, origin, this.#store, { ...job, signal });
       });
     });
     await allOrAbort(job.signal, bring);

@@ -6,6 +6,8 @@ import type { DocumentSource } from '../oci/image.js';
 import type { Repository } from '../registry/types.js';
 import type { BlobStore } from '../store/blobs.js';
 import type { ImageLayout } from '../store/layout.js';
+import { Origins } from '../store/origins.js';
+import type { Store } from '../store/store.js';
 
 /** Where what the store has not got of an image is taken from. */
 export type ImageOrigin =
@@ -27,12 +29,7 @@ export function keptDocuments(blobs: BlobStore, open: () => Promise<Repository>)
 }
 
 /** Brings a layer into the store, checked. Throws BLOB_NOT_FOUND, BLOB_CORRUPT, and what the registry client throws. */
-export async function bringLayer(
-  layer: Descriptor,
-  origin: ImageOrigin,
-  blobs: BlobStore,
-  job: JobContext,
-): Promise<void> {
+export async function bringLayer(layer: Descriptor, origin: ImageOrigin, store: Store, job: JobContext): Promise<void> {
   const digits = layer.digest.slice(7, 19);
   const report = (item: string, current: number, done: boolean): void =>
     job.emit({ type: 'transfer', item, current, total: layer.size, done, at: job.now() });
@@ -44,17 +41,18 @@ export async function bringLayer(
     case 'layout': {
       const item = `${digits} from ${origin.layout.dir}`;
       report(item, 0, false);
-      await blobs.copyIn(origin.layout.path(layer.digest), layer, job);
+      await store.blobs.copyIn(origin.layout.path(layer.digest), layer, job);
       return report(item, layer.size, true);
     }
     case 'registry': {
       const item = `pulling ${digits} from ${origin.name}`;
       report(item, 0, false);
       const repository = await origin.open();
-      await blobs.put(layer, repository, {
+      await store.blobs.put(layer, repository, {
         signal: job.signal,
         onProgress: (current) => report(item, current, false),
       });
+      await new Origins(store.records).remember(layer.digest, repository);
       return report(item, layer.size, true);
     }
   }
