@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { parallelGzip } from './parallel-gzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -57,7 +59,7 @@ export async function* decompress(
   }
 }
 
-/** Levels as BuildKit's `compression-level` has them; zstd's 0 is its default. */
+/** Levels as BuildKit's `compression-level` has them; zstd's 0 is, as there, the same as 1. */
 export const compressionLevels = {
   gzip: { least: 0, most: 9, usual: 6 },
   zstd: { least: 0, most: 22, usual: 3 },
@@ -69,16 +71,17 @@ export interface CompressOptions {
   readonly level?: number;
 }
 
-/** The compressed bytes of `source`. The same bytes each time with one version of the encoder, not across versions. */
+/**
+ * The compressed bytes of `source`. The same bytes each time with one version of the encoder, not across versions.
+ * Throws UNSUPPORTED when Node.js has no zstd and its program is missing, and what `source` throws.
+ */
 export async function* compress(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
   { compression, level }: CompressOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const coder: Coder =
-    compression === 'gzip'
-      ? zlib.createGzip({ level: level ?? compressionLevels.gzip.usual, chunkSize: CHUNK })
-      : zstdEncoder(level ?? compressionLevels.zstd.usual);
-  yield* through(source, coder, compression);
+  const usual = compressionLevels[compression].usual;
+  if (compression === 'gzip') yield* parallelGzip(source, level ?? usual);
+  else yield* through(source, zstdEncoder(level ?? usual), compression);
 }
 
 /** A program of the system, for what Node.js does not have. */
@@ -120,9 +123,15 @@ function decoder(compression: Exclude<Compression, 'none'>): Coder {
   }
 }
 
+/** The number of threads decides nothing but time and memory. */
 function zstdEncoder(level: number): Coder {
-  const made = zstdZlib.createZstdCompress?.({ params: { [ZSTD_LEVEL]: level }, chunkSize: CHUNK });
-  return made ?? { command: 'zstd', args: ['-c', '-q', `-${level}`], packageName: 'zstd' };
+  const given = Math.max(level, 1);
+  const made = zstdZlib.createZstdCompress?.({ params: { [ZSTD_LEVEL]: given }, chunkSize: CHUNK });
+  if (made) return made;
+  const isUltra = given > 19; // takes hundreds of megabytes a thread
+  const threads = isUltra ? 1 : Math.min(availableParallelism(), 4);
+  const args = ['-c', '-q', `-T${threads}`, ...(isUltra ? ['--ultra'] : []), `-${given}`];
+  return { command: 'zstd', args, packageName: 'zstd' };
 }
 
 async function* through(

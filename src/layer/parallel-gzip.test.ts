@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parallelGzip } from './parallel-gzip.js';
+
+const BLOCK = 256 * 1024;
+
+/** Text that does not repeat itself soon, as files of programs are. */
+function prose(size: number): Buffer {
+  const parts: string[] = [];
+  for (let length = 0, i = 0; length < size; i++) {
+    const part = `${(i * 7919) % 10007} of ${(i * i) % 65537} files\n`;
+    parts.push(part);
+    length += part.length;
+  }
+  return Buffer.from(parts.join('').slice(0, size));
+}
+
+async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+const sizes = [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 4711];
+
+test.each(sizes)('%d bytes come back, by zlib and by the program gzip', async (size) => {
+  const content = prose(size);
+  for (const level of [0, 1, 6, 9]) {
+    const packed = await collect(parallelGzip([content], level));
+    expect(gunzipSync(packed).equals(content)).toBe(true);
+    const program = spawnSync('gzip', ['-d', '-c'], { input: packed, maxBuffer: 1 << 30 });
+    expect([program.status, program.stdout.equals(content), program.stderr.toString()]).toEqual([0, true, '']);
+  }
+});
+
+test('the result depends neither on the number of threads nor on how the content is cut', async () => {
+  const content = Buffer.concat([prose(3 * BLOCK + 100), randomBytes(BLOCK), prose(2 * BLOCK)]);
+  const expected = await collect(parallelGzip([content], 6, 1));
+  const cut = fc.array(fc.integer({ min: 0, max: content.length }), { maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(1, 2, 7), cut, async (underWay, places) => {
+      const ends = [...places.sort((a, b) => a - b), content.length];
+      const pieces = ends.map((end, i) => content.subarray(ends[i - 1] ?? 0, end));
+      expect((await collect(parallelGzip(pieces, 6, underWay))).equals(expected)).toBe(true);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('blocks know what came before them: the result is as small as that of one thread', async () => {
+  const content = prose(8 * BLOCK);
+  const packed = await collect(parallelGzip([content], 6));
+  expect(packed.length).toBeLessThan(gzipSync(content, { level: 6 }).length * 1.01);
+});
+
+test('what does not get smaller is stored, and what follows on it looks back into it', async () => {
+  const noise = randomBytes(BLOCK);
+  const again = noise.subarray(-10_000); // too little to be judged
+  const packed = await collect(parallelGzip([noise, again], 6));
+  expect(packed.length).toBeLessThan(BLOCK + 1000);
+  expect(gunzipSync(packed).equals(Buffer.concat([noise, again]))).toBe(true);
+});
+
+test('the header names no file, no time and no system', async () => {
+  const packed = await collect(parallelGzip([prose(100)], 9));
+  expect([...packed.subarray(0, 10)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+});
+
+test('content that fails ends with its error, an early stop closes the content', async () => {
+  const failure = new Error('cannot be read');
+  let isClosed = false;
+  async function* content(fail: boolean): AsyncGenerator<Buffer> {
+    try {
+      for (let i = 0; i < 6; i++) yield prose(BLOCK);
+      if (fail) throw failure;
+      yield prose(BLOCK);
+    } finally {
+      isClosed = true;
+    }
+  }
+  await expect(collect(parallelGzip(content(true), 9, 4))).rejects.toBe(failure);
+  expect(isClosed).toBe(true);
+  isClosed = false;
+  for await (const piece of parallelGzip(content(false), 9, 4)) if (piece.length > 10) break;
+  expect(isClosed).toBe(true);
+});
+
+test('no more is read than is under way', async () => {
+  let read = 0;
+  function* content(): Generator<Buffer> {
+    for (; read < 100; read++) yield prose(BLOCK);
+  }
+  const stream = parallelGzip(content(), 1, 3);
+  await stream.next(); // the header
+  await stream.next();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(read).toBeLessThanOrEqual(4);
+  await stream.return();
+});
