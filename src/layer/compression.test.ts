@@ -112,6 +112,10 @@ test('gzip at every level comes back; the default level is 6', async () => {
   }
 });
 
-test.skipIf(spawnSync('zstd', ['--version']).error)('zstd comes back (needs zstd)', async () => {
+test.skipIf(spawnSync('zstd', ['--version']).error)('zstd at every level comes back (needs zstd)', async () => {
   expect((await collect(decompress(compress([text], { compression: 'zstd' })))).equals(text)).toBe(true);
+  const short = text.subarray(0, 100_000);
+  for (const level of [0, 1, 19, 20, 22]) {
+    expect((await collect(decompress(compress([short], { compression: 'zstd', level })))).equals(short)).toBe(true);
+  }
 });
