@@ -4,7 +4,13 @@ import { isPlainLayer, type Descriptor } from '../oci/descriptor.js';
 import { isDigest } from '../oci/digest.js';
 import type { Image } from '../oci/image.js';
 import { hostPlatform } from '../oci/platform.js';
-import { familiarReference, formatReference, parseReference, withDefaultTag } from '../oci/reference.js';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  withDefaultTag,
+  type Reference,
+} from '../oci/reference.js';
 import type { NamedImage } from '../store/images.js';
 import { Store, storeRoot, type OpenStore } from '../store/store.js';
 import { foremostImage } from '../transfer/whole-images.js';
@@ -47,6 +53,14 @@ export async function findTarget(store: Store, name: string): Promise<Pick<Found
   }
   const names = all.filter((one) => one.descriptor.digest === target.digest && one.name !== undefined);
   return { target, names: names.map((one) => short(one.name!)) };
+}
+
+/** The name that an image was asked for by, to be given elsewhere: none for a digest, or a name that holds one. */
+export async function storeNames(name: string, store: Store): Promise<readonly Reference[]> {
+  if (isDigest(name)) return [];
+  const reference = withDefaultTag(parseReference(name));
+  const isName = reference.digest === undefined && (await store.images.resolve(reference)) !== undefined;
+  return isName ? [reference] : [];
 }
 
 function match(all: readonly NamedImage[], name: string): Descriptor | undefined {

@@ -6,6 +6,8 @@ export { DockerfileError, type Diagnostic } from '../dockerfile/diagnostic.js';
 export type { BuildEvent } from '../job/events.js';
 export type { OutputSpec } from '../exporter/types.js';
 export { findImage, imageHistory, listImages, openStore, removeImages } from './images.js';
+export { pullImages, type PulledImage, type PullOptions } from './pull.js';
+export { copyImage, type CopyOptions } from './copy-images.js';
 export { loadImages, type LoadedImage, type LoadOptions } from './load.js';
 export { saveImages, type SaveOptions } from './save.js';
 export type { JobOptions } from './open-job.js';

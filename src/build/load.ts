@@ -1,9 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
-import { hostPlatform } from '../oci/platform.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
-import { readImage } from '../oci/image.js';
 import { familiarReference, type Reference } from '../oci/reference.js';
 import { ImageLayout } from '../store/layout.js';
 import { copyGraph } from '../transfer/copy-graph.js';
@@ -11,6 +9,7 @@ import { referencesOf } from '../transfer/layout-index.js';
 import { withArchive } from '../transfer/open-archive.js';
 import { StoreSink } from '../transfer/store-sink.js';
 import { wholeImages, type PartialContent } from '../transfer/whole-images.js';
+import { nameImage } from './name-image.js';
 import { withJob, type JobOptions, type OpenJob } from './open-job.js';
 
 export interface LoadOptions extends JobOptions {
@@ -54,16 +53,14 @@ async function loadAll(
   file: string,
   open: OpenJob,
 ): Promise<readonly LoadedImage[]> {
-  const { job, store } = open;
+  const { job } = open;
   if (manifests.length === 0) throw new BuildError('IMAGE_INVALID', `\`${file}\` has no images`);
   const loaded: LoadedImage[] = [];
   for (const digest of new Set(manifests.map((one) => one.digest))) {
     const entries = manifests.filter((one) => one.digest === digest);
-    const { mediaType, size, platform } = entries[0]!;
-    const target = { mediaType, digest, size, ...(platform && { platform }) };
     const names = entries.flatMap((one) => namesOf(one, job));
-    await loadOne(source, target, open);
-    await store.images.tag(target, names, job);
+    await loadOne(source, entries[0]!, open);
+    await nameImage(open, entries[0]!, names);
     loaded.push({ digest, names: names.map(familiarReference) });
   }
   return loaded;
@@ -75,8 +72,6 @@ async function loadOne(source: PartialContent, target: Descriptor, open: OpenJob
     throw new BuildError('IMAGE_INVALID', `\`${target.digest}\` is a \`${target.mediaType}\`, not an image`);
   }
   const only = await wholeImages(source, target, job);
-  // Before anything is taken: a config that contradicts its manifest is no image.
-  if (isManifestType(target.mediaType)) await readImage(source, target, hostPlatform(), job);
   await copyGraph(source, new StoreSink(open), target, { job, only, doing: 'loading' });
 }
 

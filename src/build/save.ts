@@ -1,14 +1,14 @@
 import type { JobContext } from '../job/context.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { isDigest } from '../oci/digest.js';
 import { hostPlatform, type Platform } from '../oci/platform.js';
-import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
+import type { Reference } from '../oci/reference.js';
 import type { Store } from '../store/store.js';
+import type { CopyGraphOptions } from '../transfer/copy-graph.js';
 import { writeImageArchive, type DockerImage } from '../transfer/image-archive-file.js';
 import { indexEntries } from '../transfer/layout-index.js';
 import { listGraph } from '../transfer/list-graph.js';
 import { foremostImage, wholeImages, type PartialContent } from '../transfer/whole-images.js';
-import { findTarget } from './images.js';
+import { findTarget, storeNames } from './images.js';
 import { withJob, type JobOptions } from './open-job.js';
 
 export interface SaveOptions extends JobOptions {
@@ -26,29 +26,29 @@ export interface SaveOptions extends JobOptions {
 export async function saveImages(options: SaveOptions): Promise<void> {
   await withJob(options, 'saving images', async ({ store, job }) => {
     const images: ImageToWrite[] = [];
-    for (const name of options.images) await addImage(images, name, store);
+    for (const name of options.images) await addImage(images, name, store, job);
     await writeDockerArchive(options.file, store.blobs, images, { platform: hostPlatform(), job });
   });
 }
 
-async function addImage(images: ImageToWrite[], name: string, store: Store): Promise<void> {
+async function addImage(images: ImageToWrite[], name: string, store: Store, job: JobContext): Promise<void> {
   const { target } = await findTarget(store, name);
   const known = images.find(({ root }) => root.digest === target.digest);
-  const image = known ?? { root: target, names: [] };
+  const only = await wholeImages(store.blobs, target, job);
+  const image = known ?? { root: target, names: [], only };
   if (!known) images.push(image);
-  if (isDigest(name)) return;
-  const reference = withDefaultTag(parseReference(name));
-  const isName = (await store.images.resolve(reference)) !== undefined;
-  if (isName && reference.digest === undefined) image.names.push(reference);
+  image.names.push(...(await storeNames(name, store)));
 }
 
 /** An image, and the names that it is to have in an archive. */
 export interface ImageToWrite {
   readonly root: Descriptor;
   readonly names: Reference[];
+  /** Which of its children are there; default: all. */
+  readonly only?: CopyGraphOptions['only'];
 }
 
-/** Of an index, `docker load` is told of the image for `platform`; all images that are there whole are in the layout. */
+/** Of an index, `docker load` is told of the image for `platform`, else of another; the layout has all that `only` allows. */
 export async function writeDockerArchive(
   file: string,
   source: PartialContent,
@@ -57,8 +57,7 @@ export async function writeDockerArchive(
 ): Promise<void> {
   const blobs: Descriptor[] = [];
   const docker: DockerImage[] = [];
-  for (const { root, names } of images) {
-    const only = await wholeImages(source, root, job);
+  for (const { root, names, only } of images) {
     blobs.push(...(await listGraph(source, root, job, only)));
     const { config, layers } = (await foremostImage(source, root, platform, job)).manifest;
     docker.push({ config, layers, names });

@@ -122,6 +122,35 @@ export function program(): Command {
     });
 
   cli
+    .command('pull')
+    .description('take images from registries into the store')
+    .argument('<image...>')
+    .option('--platform <platform>', "os/architecture[/variant] (default: this machine's)")
+    .option('--all-platforms', 'every platform that there is')
+    .option('--progress <mode>', 'auto, tty, plain, none or rawjson')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (images: string[], _options: object, command: Command) => {
+      await (await import('./commands/pull.js')).run(images, command.optsWithGlobals(), interruptible());
+    });
+
+  cli
+    .command('copy')
+    .description('copy an image, with all its platforms, between registries, layouts, archives and the store')
+    .argument(
+      '<source>',
+      'NAME, docker://NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], store:NAME',
+    )
+    .argument('<destination>', 'the same')
+    .option('--platform <platform>', 'only the image for os/architecture[/variant]')
+    .option('--all-platforms', 'every platform that there is: the default')
+    .option('--progress <mode>', 'auto, tty, plain, none or rawjson')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (source: string, destination: string, _options: object, command: Command) => {
+      const { run } = await import('./commands/copy.js');
+      await run(source, destination, command.optsWithGlobals(), interruptible());
+    });
+
+  cli
     .command('save')
     .description('write images to an archive that `docker load` reads and that is an OCI image layout too')
     .argument('<image...>')
