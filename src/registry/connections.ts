@@ -104,7 +104,7 @@ export class Connections {
   async #connect(url: URL, insecure: boolean): Promise<Dispatcher> {
     const { config, env, timing } = this.#options;
     const proxy = proxyFor(url, env);
-    const { Agent, Pool, ProxyAgent } = await import('undici');
+    const { Agent, Pool, ProxyAgent } = await import('./undici.js');
     const settings = config.host(url.host);
     const isTls = url.protocol === 'https:';
     const host = {
