@@ -54,7 +54,7 @@ interface SourceImage {
 export async function copyImage(options: CopyOptions): Promise<{ readonly digest: string }> {
   const [from, to] = [parseLocation(options.source), parseLocation(options.destination)];
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
-  const registries = new LazyRegistries();
+  const registries = new LazyRegistries(process.env);
   try {
     return await withJob(options, 'copying an image', async (open) => {
       const context = { ...open, registries, input: options.input ?? process.stdin };
@@ -78,7 +78,7 @@ async function withSource<T>(
   switch (from.kind) {
     case 'registry': {
       const { reference } = from;
-      const content = (await registries.open()).repository(reference, { use: 'pull' });
+      const content = (await registries.get()).repository(reference, { use: 'pull' });
       const root = await content.resolve(reference, job);
       return await work({ content, root, names: named(reference), origin: reference, mayBePartial: false });
     }
@@ -149,7 +149,7 @@ async function push(reference: Reference, { content, root, origin }: SourceImage
     );
   }
   const known = new Origins(store.records);
-  const repository = (await registries.open()).repository(reference, {
+  const repository = (await registries.get()).repository(reference, {
     use: 'push',
     origins: async (digest) => [
       ...(origin?.registry === reference.registry ? [origin.repository] : []),

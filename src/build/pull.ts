@@ -42,13 +42,13 @@ export async function pullImages(options: PullOptions): Promise<readonly PulledI
   if (platform && options.allPlatforms) {
     throw new BuildError('USAGE', '`--platform` and `--all-platforms` contradict each other');
   }
-  const registries = new LazyRegistries();
+  const registries = new LazyRegistries(process.env);
   try {
     return await withJob(options, 'pulling images into the store', async (open) => {
       const pulled: PulledImage[] = [];
       for (const reference of references) {
         const wanted = options.allPlatforms ? 'all' : platform;
-        pulled.push(await pullImage(reference, wanted, await registries.open(), open));
+        pulled.push(await pullImage(reference, wanted, await registries.get(), open));
       }
       return pulled;
     });
