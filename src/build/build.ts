@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { explainSystemError } from '../base/system-errors.js';
 import { checkOptionsFor } from '../dockerfile/checks/check-options.js';
@@ -17,6 +18,7 @@ import { requireOwnFrontend } from './frontend.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import { openMainContext, withoutTold } from './remote-context.js';
 import { openSources } from './sources.js';
+import { provenanceOf, requireAttestable } from './provenance.js';
 import { StepCounter, withPlaces } from './steps.js';
 
 /**
@@ -38,6 +40,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 }
 
 async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<BuildResult> {
+  requireAttestable(options);
   const now = options.now ?? Date.now;
   const startedAt = now();
   const named = await namedContexts(options.buildContexts ?? {});
@@ -87,7 +90,11 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
     checker.refuseWarnings();
     requireAllowed(converted.target, options);
     const ref = await withPlaces(file, converted.target, job, (job) => evaluate(converted.target, evaluation, job));
-    return await exportResult({ options, store, lease, machines, converted, ref, job, counter, startedAt });
+    const invocationId = randomBytes(16).toString('hex');
+    const facts = { options, converted, file, context, sources, job, startedAt, invocationId };
+    const provenance = options.provenance === false ? undefined : await provenanceOf(facts);
+    const input = { options, store, lease, machines, converted, ref, job, counter, startedAt };
+    return { ...(await exportResult({ ...input, ...(provenance && { provenance }) })), invocationId };
   } finally {
     await machines.stop();
     await registries.close();

@@ -1,11 +1,21 @@
 import { allOrAbort } from '../base/abort.js';
 import type { Converted } from '../dockerfile/to-llb/options.js';
-import { makeImage, type BuiltImage, type MadeImage, type ResultLayer } from '../exporter/make-image.js';
+import { makeImage, targetOf, type BuiltImage, type MadeImage, type ResultLayer } from '../exporter/make-image.js';
 import { exporterFor } from '../exporter/output-spec.js';
+import type { Provenance } from '../exporter/provenance/attest.js';
+import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 import type { OutputSpec } from '../exporter/types.js';
 import type { JobContext } from '../job/context.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import { hexOf } from '../oci/digest.js';
-import { familiarReference, parseReference, withDefaultTag } from '../oci/reference.js';
+import type { Platform } from '../oci/platform.js';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  withDefaultTag,
+  type Reference,
+} from '../oci/reference.js';
 import type { Lease } from '../store/leases.js';
 import { facesOf } from '../store/refs.js';
 import type { Store } from '../store/store.js';
@@ -24,11 +34,12 @@ interface ExportInput {
   readonly job: JobContext;
   readonly counter: StepCounter;
   readonly startedAt: number;
+  readonly provenance?: ProvenancePredicate;
 }
 
 /** Hands the result to every output that is asked for, and tells what was built. */
-export async function exportResult(input: ExportInput): Promise<BuildResult> {
-  const { options, store, machines, converted, ref, job, counter } = input;
+export async function exportResult(input: ExportInput): Promise<Omit<BuildResult, 'invocationId'>> {
+  const { options, store, machines, converted, ref, job, counter, provenance } = input;
   const outputs: readonly OutputSpec[] = options.outputs ?? [{ type: 'image', names: [] }];
   const tags = (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag)));
   const epoch = converted.epoch;
@@ -40,6 +51,7 @@ export async function exportResult(input: ExportInput): Promise<BuildResult> {
       made: await makeImage(built, store.blobs, epoch, annotations),
     })));
   let exported: MadeImage | undefined;
+  let stored: MadeImage | undefined;
   for (const output of outputs) {
     const context = {
       ref,
@@ -47,24 +59,52 @@ export async function exportResult(input: ExportInput): Promise<BuildResult> {
       annotations,
       store,
       epoch,
+      ...attestation(input),
       image: assemble,
       exportTree: (request: Parameters<Machines['exportTree']>[0]) => machines.exportTree(request, job),
     };
     exported = (await exporterFor(output).export(context, job)) ?? exported;
+    if (output.type === 'image') stored = exported;
   }
   const counts = counter.counts;
-  if (!image) return { size: 0, layers: [], tags: [], counts };
+  const told = { counts, ...(provenance && { provenance }) };
+  if (!image) return { size: 0, layers: [], tags: [], names: [], ...told };
   const { built, made } = await image;
   if (counts.ran > 0) await rememberTime(input, made);
   return {
-    manifestDigest: made.manifest.digest,
+    manifestDigest: targetOf(stored ?? made).digest,
     configDigest: made.config.digest,
-    ...(exported && { exported: exported.manifest }),
+    ...(exported && { exported: descriptorOf(exported, platformOf(converted)) }),
     size: built.layers.reduce((sum, layer) => sum + layer.size, 0),
     layers: layerSummary(built),
     tags: tags.map(familiarReference),
-    counts,
+    names: namesOf(outputs, tags),
+    ...told,
   };
+}
+
+/** As buildx tells it: a manifest with its platform, an index without. */
+function descriptorOf(image: MadeImage, platform: Platform): Descriptor {
+  const { mediaType, digest, size } = targetOf(image);
+  const annotations = image.descriptorAnnotations;
+  return { mediaType, digest, size, ...(annotations && { annotations }), ...(!image.attested && { platform }) };
+}
+
+function platformOf({ config }: Converted): Platform {
+  const { architecture, os, variant } = config;
+  return { architecture, os, ...(variant !== undefined && { variant }) };
+}
+
+function namesOf(outputs: readonly OutputSpec[], tags: readonly Reference[]): readonly string[] {
+  const own = outputs.flatMap((output) => ('names' in output ? output.names : []));
+  const references = [...tags, ...own.map((name) => withDefaultTag(parseReference(name)))];
+  return [...new Set(references.map(formatReference))];
+}
+
+/** What the outputs are to carry. */
+function attestation({ options, converted, provenance }: ExportInput): { readonly provenance?: Provenance } {
+  if (!provenance || !options.provenance || !options.provenance.attached) return {};
+  return { provenance: { predicate: provenance, options: options.provenance, platform: platformOf(converted) } };
 }
 
 /** The stack of refs as layers; those that are trees are packed now. */

@@ -5,6 +5,8 @@ export { BuildError, type ErrorCode } from '../base/errors.js';
 export { DockerfileError, type Diagnostic } from '../dockerfile/diagnostic.js';
 export type { BuildEvent } from '../job/events.js';
 export type { OutputSpec } from '../exporter/types.js';
+export type { ProvenanceOptions } from '../exporter/provenance/options.js';
+export type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 export { findImage, imageHistory, listImages, openStore, removeImages } from './images.js';
 export { pullImages, type PulledImage, type PullOptions } from './pull.js';
 export { copyImage, type CopyOptions } from './copy-images.js';

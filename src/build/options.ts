@@ -1,6 +1,8 @@
 import type { SecretSource } from '../job/context.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Emit } from '../job/events.js';
+import type { ProvenanceOptions } from '../exporter/provenance/options.js';
+import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 import type { OutputSpec } from '../exporter/types.js';
 
 /** What one build is asked for. Paths are relative to the working directory. */
@@ -51,6 +53,8 @@ export interface BuildOptions {
   readonly shmSize?: number;
   /** Lend RUN the CA certificates that this machine trusts; outside keys, history and layers. */
   readonly trustHostCa?: boolean;
+  /** Attestation of where the result comes from; without it, and with `false`, the outputs carry none. */
+  readonly provenance?: ProvenanceOptions | false;
   readonly signal: AbortSignal;
   readonly emit?: Emit;
   /** Milliseconds since 1970; default the clock. */
@@ -58,11 +62,20 @@ export interface BuildOptions {
 }
 
 export interface BuildResult {
-  /** Of the image as it stands in the store; absent when no output needed an image. */
+  /** Of the image as it stands in the store, attested or not; absent when no output needed an image. */
   readonly manifestDigest?: string;
   readonly configDigest?: string;
-  /** The manifest in the form that the last output of an image has: compressed, for example. */
+  /**
+   * What the last output of an image comes to: a manifest, compressed for example, with its platform; or the index that
+   * attests it.
+   */
   readonly exported?: Descriptor;
+  /** In full, that the outputs were given. */
+  readonly names: readonly string[];
+  /** Identifies this build; its provenance names it. */
+  readonly invocationId: string;
+  /** Where the result comes from; absent only when `false` was asked for. */
+  readonly provenance?: ProvenancePredicate;
   /** Bytes of all layers, uncompressed. */
   readonly size: number;
   readonly layers: readonly { readonly diffId: string; readonly size: number; readonly createdBy: string }[];

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { BuildError } from '../base/errors.js';
 import type { Converted } from '../dockerfile/to-llb/options.js';
 import { parseGitRef } from '../dockerfile/git-ref.js';
 import { makePredicate } from '../exporter/provenance/make-predicate.js';
-import type { ProvenanceOptions } from '../exporter/provenance/options.js';
+import { DEFAULT_PROVENANCE } from '../exporter/provenance/options.js';
 import type { ConfigSource, ProvenancePredicate } from '../exporter/provenance/predicate.js';
 import type { JobContext } from '../job/context.js';
 import type { Edge, SourceOp } from '../llb/types.js';
@@ -22,11 +22,20 @@ interface ProvenanceInput {
   readonly sources: Sources;
   readonly job: JobContext;
   readonly startedAt: number;
+  readonly invocationId: string;
+}
+
+/** Refuses provenance where it has no place, before anything is built. Throws USAGE. */
+export function requireAttestable({ provenance, outputs = [] }: BuildOptions): void {
+  if (!provenance || !provenance.attached || !outputs.some(({ type }) => type === 'docker')) return;
+  throw new BuildError('USAGE', 'an image with an attestation is an index, and `type=docker` holds none', {
+    hint: 'take `type=oci`, or leave out `--provenance`',
+  });
 }
 
 /** What a build that was evaluated can say of itself. */
-export async function provenanceOf(input: ProvenanceInput, wanted: ProvenanceOptions): Promise<ProvenancePredicate> {
-  const { options, converted, file, context, sources, job, startedAt } = input;
+export async function provenanceOf(input: ProvenanceInput): Promise<ProvenancePredicate> {
+  const { options, converted, file, context, sources, job, startedAt, invocationId } = input;
   const pin = async (op: SourceOp): Promise<Record<string, string> | undefined> => {
     const remote = op.identifier.startsWith('git://') ? sources.git : sources.http;
     const pinned = await remote.pin(op, job);
@@ -39,11 +48,11 @@ export async function provenanceOf(input: ProvenanceInput, wanted: ProvenanceOpt
     context: context ? await contextSource(options.context, context, pin) : {},
     args: requestArgs(options, converted),
     builderPlatform: hostPlatform(),
-    invocationId: randomBytes(16).toString('hex'),
+    invocationId,
     startedAt,
     finishedAt: job.now(),
   };
-  return await makePredicate(facts, wanted);
+  return await makePredicate(facts, options.provenance || DEFAULT_PROVENANCE);
 }
 
 /** The remote context by its address; nothing for what came on stdin. */
@@ -69,7 +78,7 @@ function shownAddress(address: string): string {
 
 /** What was asked for, as buildx tells it BuildKit's Dockerfile frontend. Paths of this machine are no part of it. */
 function requestArgs(options: BuildOptions, { epoch, target }: Converted): Readonly<Record<string, string>> {
-  const { buildArgs = {}, labels = {}, network, noCache, noCacheFilter, addHosts, ulimits, shmSize } = options;
+  const { buildArgs = {}, labels = {}, network, noCache, noCacheFilter = [], addHosts, ulimits, shmSize } = options;
   const args = epoch === undefined ? buildArgs : { SOURCE_DATE_EPOCH: String(epoch), ...buildArgs };
   const prefixed = (prefix: string, values: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}:${name}`, value]));
@@ -78,7 +87,7 @@ function requestArgs(options: BuildOptions, { epoch, target }: Converted): Reado
     ...prefixed('label', labels),
     ...prefixed('context', namedContextArgs(options.buildContexts ?? {}, target)),
     ...(options.target !== undefined && { target: options.target }),
-    ...((noCache || noCacheFilter) && { 'no-cache': noCache ? '' : noCacheFilter!.join(',') }),
+    ...((noCache || noCacheFilter.length > 0) && { 'no-cache': noCache ? '' : noCacheFilter.join(',') }),
     ...(network !== undefined && network !== 'default' && { 'force-network-mode': network }),
     ...(options.hostname !== undefined && { hostname: options.hostname }),
     ...(addHosts && { 'add-hosts': addHosts.map(({ host, ip }) => `${host}=${ip}`).join(',') }),

@@ -33,7 +33,13 @@ export function program(): Command {
     )
     .option('--label <name=value>', 'label of the image', collect)
     .option('--annotation <name=value>', 'annotation of the manifest', collect)
-    .option('--iidfile <path>', 'write the digest of the config, which Docker calls the image ID, to a file')
+    .option('--provenance <spec>', 'true, false or mode=min|max[,version=v1|v0.2]…: attest where the image comes from')
+    .option('--sbom <spec>', 'SBOM attestation: false; nothing else is supported by this version')
+    .option('--attest <spec>', 'the same in one: type=provenance[,mode=min|max]…', collect)
+    .option(
+      '--iidfile <path>',
+      'write the image ID to a file: the digest of the config, or of the index of an attested image',
+    )
     .option('--metadata-file <path>', "write what was built to a file as JSON, with buildx's keys")
     .option('--pull', 'ask the registries for base images, whatever is known of them')
     .option('--offline', 'ask no registry for base images (also: SLIPWAY_OFFLINE=1)')

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { JobContext } from '../job/context.js';
 import { exportFailure } from '../base/system-errors.js';
 import { mustBeWrittenInto } from '../transfer/archive-file.js';
+import { fileStatement } from './provenance/attest.js';
 import type { ExportContext, Exporter } from './types.js';
 
 /** `type=local`: the files of the result in a directory. `type=tar`: the same as one tar. */
@@ -17,21 +18,30 @@ export class FileTreeExporter implements Exporter {
     this.#dest = dest;
   }
 
-  async export({ ref, epoch, store, exportTree }: ExportContext, job: JobContext): Promise<undefined> {
-    const limit = epoch === undefined ? {} : { maxMtime: epoch };
+  async export({ ref, epoch, store, exportTree, provenance }: ExportContext, job: JobContext): Promise<undefined> {
+    const more = {
+      ...(epoch !== undefined && { maxMtime: epoch }),
+      ...(provenance && {
+        statement: {
+          fileName: provenance.options.filename,
+          document: fileStatement(provenance),
+          mtime: epoch ?? Math.floor(job.now() / 1000),
+        },
+      }),
+    };
     if (this.#form === 'directory') {
-      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'directory', ...limit });
+      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'directory', ...more });
       return undefined;
     }
     const toStdout = this.#dest === '-';
     if (!toStdout && !(await mustBeWrittenInto(this.#dest))) {
-      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'tar', ...limit });
+      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'tar', ...more });
       return undefined;
     }
     // The worker may see another file system than the caller for a pipe or a terminal, so it writes a file of the store.
     const temp = await store.blobs.tempPath();
     try {
-      await exportTree({ ref, dest: temp, form: 'tar', ...limit });
+      await exportTree({ ref, dest: temp, form: 'tar', ...more });
       const { signal } = job;
       if (toStdout) await pipeline(createReadStream(temp), process.stdout, { signal, end: false });
       else await pipeline(createReadStream(temp), createWriteStream(this.#dest), { signal });

@@ -6,7 +6,8 @@ import { dockerManifest, writeImageArchive } from '../transfer/image-archive-fil
 import { LayoutDirectory } from '../transfer/layout-directory.js';
 import { indexEntries } from '../transfer/layout-index.js';
 import { compressLayers } from './compress-layers.js';
-import { makeImage, makeManifest, type MadeImage } from './make-image.js';
+import { blobsOf, makeImage, makeManifest, targetOf, type MadeImage } from './make-image.js';
+import { attestExport } from './provenance/attest-export.js';
 import { rewriteTimestamps } from './rewrite-timestamp.js';
 import type { ExportContext, Exporter, OutputSpec } from './types.js';
 
@@ -24,7 +25,7 @@ export class ImageArchiveExporter implements Exporter {
   }
 
   async export(context: ExportContext, job: JobContext): Promise<MadeImage> {
-    const { type, dest, tar, compression, compressionLevel, forceCompression, names } = this.#spec;
+    const { type, dest, tar, compression, compressionLevel, forceCompression, names, ociArtifact } = this.#spec;
     const { store, epoch } = context;
     const { built, made } = await this.#image(context, job);
     const { config } = made;
@@ -34,24 +35,25 @@ export class ImageArchiveExporter implements Exporter {
       store,
       job,
     );
-    const exported = await makeManifest(config, layers, store.blobs, context.annotations);
-    const { manifest } = exported;
     const tags = names.length > 0 ? names.map((name) => withDefaultTag(parseReference(name))) : context.tags;
+    const image = await makeManifest(config, layers, store.blobs, context.annotations);
+    const exported = await attestExport(image, context, tags, ociArtifact);
+    const target = targetOf(exported);
     const created = new Date(epoch === undefined ? job.now() : epoch * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-    const entries = indexEntries(manifest, { references: tags }, { [annotationKeys.created]: created });
+    const annotations = { [annotationKeys.created]: created };
+    const entries = indexEntries(target, { references: tags }, annotations);
     const docker = type === 'docker' ? [{ config, layers, names: tags }] : undefined;
     const source = store.blobs;
     if (tar) {
-      const blobs = [manifest, config, ...layers];
-      await writeImageArchive(dest, { source, blobs, entries, ...(docker && { docker }) }, job);
+      await writeImageArchive(dest, { source, blobs: blobsOf(exported), entries, ...(docker && { docker }) }, job);
     } else {
       await LayoutDirectory.write(dest, job, async (layout) => {
-        await copyGraph(source, layout, manifest, { job, doing: 'writing' });
+        await copyGraph(source, layout, target, { job, doing: 'writing' });
         if (docker) await layout.writeFile('manifest.json', dockerManifest(docker));
         await layout.addEntries(entries);
       });
     }
-    return exported;
+    return { ...exported, descriptorAnnotations: annotations };
   }
 
   async #image(context: ExportContext, job: JobContext): ReturnType<ExportContext['image']> {

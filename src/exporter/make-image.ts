@@ -31,6 +31,20 @@ export interface MadeImage {
   readonly config: Descriptor;
   /** As `manifest` lists them. */
   readonly layers: readonly Descriptor[];
+  /** Where the image carries an attestation: what stands for both, and what belongs to it beside the image. */
+  readonly attested?: { readonly index: Descriptor; readonly documents: readonly Descriptor[] };
+  /** Of the descriptor that stands for it where it was exported to. */
+  readonly descriptorAnnotations?: Annotations;
+}
+
+/** What stands for an image: its manifest, or the index of manifest and attestation. */
+export function targetOf({ manifest, attested }: MadeImage): Descriptor {
+  return attested?.index ?? manifest;
+}
+
+/** Every blob and document that an image consists of. */
+export function blobsOf({ manifest, config, layers, attested }: MadeImage): readonly Descriptor[] {
+  return [...(attested ? [attested.index, ...attested.documents] : []), manifest, config, ...layers];
 }
 
 /**

@@ -14,9 +14,10 @@ const ARCHIVE_KEYS = [
   'compression-level',
   'force-compression',
   'rewrite-timestamp',
+  'oci-artifact',
 ];
 const KEYS: Readonly<Record<(typeof TYPES)[number], readonly string[]>> = {
-  image: ['name'],
+  image: ['name', 'oci-artifact'],
   oci: ARCHIVE_KEYS,
   docker: ARCHIVE_KEYS,
   local: ['dest'],
@@ -51,7 +52,8 @@ export function parseOutput(text: string): OutputSpec {
     throw usage(text, withSuggestion(`\`type=${known}\` has no option \`${key}\``, key, KEYS[known], false));
   }
   const names = (given.get('name') ?? '').split(',').filter((name) => name !== '');
-  if (known === 'image') return { type: known, names };
+  const ociArtifact = boolean(text, given, 'oci-artifact', true);
+  if (known === 'image') return { type: known, names, ociArtifact };
   const dest = given.get('dest');
   if (known === 'local' || known === 'tar') {
     if (!dest) throw usage(text, `\`type=${known}\` needs \`dest=\``);
@@ -65,6 +67,7 @@ export function parseOutput(text: string): OutputSpec {
     dest,
     tar,
     names,
+    ociArtifact,
     compression: compression(text, given),
     compressionLevel: level(text, given),
     forceCompression: boolean(text, given, 'force-compression', false),
@@ -76,7 +79,7 @@ export function parseOutput(text: string): OutputSpec {
 export function exporterFor(spec: OutputSpec): Exporter {
   switch (spec.type) {
     case 'image':
-      return new ImageStoreExporter(spec.names);
+      return new ImageStoreExporter(spec);
     case 'oci':
     case 'docker':
       return new ImageArchiveExporter(spec);

@@ -4,10 +4,11 @@ import type { ExportTreeRequest, RefId } from '../worker/machine.js';
 import type { Store } from '../store/store.js';
 import type { Compression } from './layer-form.js';
 import type { Annotations, BuiltImage, MadeImage } from './make-image.js';
+import type { Provenance } from './provenance/attest.js';
 
 /** `-o`, read and checked: one member a kind of output. */
 export type OutputSpec =
-  | { readonly type: 'image'; readonly names: readonly string[] }
+  | { readonly type: 'image'; readonly names: readonly string[]; readonly ociArtifact?: boolean }
   | {
       readonly type: 'oci' | 'docker';
       readonly dest: string;
@@ -18,6 +19,8 @@ export type OutputSpec =
       /** Times later than SOURCE_DATE_EPOCH become it, in the layers that the build made. */
       readonly rewriteTimestamp: boolean;
       readonly names: readonly string[];
+      /** An attestation is an artifact that names the image as its subject, not something like an image. Default: true. */
+      readonly ociArtifact?: boolean;
     }
   | { readonly type: 'local' | 'tar'; readonly dest: string };
 
@@ -29,6 +32,8 @@ export interface ExportContext {
   readonly image: () => Promise<{ readonly built: BuiltImage; readonly made: MadeImage }>;
   readonly tags: readonly Reference[];
   readonly annotations: Annotations;
+  /** What images and files are to carry. */
+  readonly provenance?: Provenance;
   readonly store: Store;
   /** Seconds since 1970 in place of the clock (SOURCE_DATE_EPOCH). */
   readonly epoch: number | undefined;

@@ -46,6 +46,11 @@ export async function readImage(
   return { descriptor: target, manifest, config };
 }
 
+/** BuildKit's mark of a manifest that says something about an image beside it. */
+function isAttestation({ platform }: Descriptor): boolean {
+  return platform?.os === 'unknown' && platform.architecture === 'unknown';
+}
+
 async function select(
   source: DocumentSource,
   target: Descriptor,
@@ -53,14 +58,12 @@ async function select(
   cancel: Cancel,
 ): Promise<Descriptor> {
   const { manifests } = parseIndex(await source.readDocument(target, cancel), `index \`${target.digest}\``);
-  const images = manifests.filter((one) => isManifestType(one.mediaType) || isIndexType(one.mediaType));
+  const documents = manifests.filter((one) => isManifestType(one.mediaType) || isIndexType(one.mediaType));
+  const images = documents.filter((one) => !isAttestation(one));
   const found =
     choosePlatform(images, platform) ?? (images.length === 1 && !images[0]!.platform ? images[0] : undefined);
   if (found) return found;
-  const has = images
-    .map((one) => (one.platform ? formatPlatform(one.platform) : 'unknown'))
-    .filter((name) => name !== 'unknown/unknown')
-    .join(', ');
+  const has = images.map((one) => (one.platform ? formatPlatform(one.platform) : 'unknown')).join(', ');
   throw new BuildError('BASE_NOT_FOUND', `no match for platform ${formatPlatform(platform)} in \`${target.digest}\``, {
     hint: `it has: ${has || 'no image'}`,
   });

@@ -65,6 +65,7 @@ class Validation {
     const manifest = await this.#caught(() => parseManifest(bytes, what));
     if (!manifest) return;
     this.#sameType(what, manifest.mediaType, target);
+    if (manifest.artifactType !== undefined) return await this.#artifact(manifest);
     this.#types(what, manifest, target);
     const configBytes = await this.#document(manifest.config);
     const configName = `config \`${manifest.config.digest}\``;
@@ -78,6 +79,15 @@ class Validation {
       this.#fault(`${what} has ${manifest.layers.length} layers, its config ${diffIds.length} diffIDs`);
     }
     for (const [i, layer] of manifest.layers.entries()) await this.#layer(layer, diffIds?.[i]);
+  }
+
+  /** No image: its config and layers are of types of its own. */
+  async #artifact({ config, layers }: Manifest): Promise<void> {
+    for (const blob of [config, ...layers]) {
+      await this.#caught(async () => {
+        for await (const chunk of this.#measured(blob, this.#source.open(blob, this.#options))) void chunk;
+      });
+    }
   }
 
   async #layer(layer: Descriptor, diffId: string | undefined): Promise<void> {

@@ -23,6 +23,7 @@ import type { MachineParts } from './local-machine.js';
 import type { ExportTreeRequest } from './machine.js';
 import { contentOf, type OpenView } from './ref-views.js';
 import { scratch } from './scratch.js';
+import { statementItem } from './statement-item.js';
 
 /** The whole file system of a ref, written to a directory or as one tar. Throws EXPORT_FAILED, DISK_FULL. */
 export async function exportTree(request: ExportTreeRequest, parts: MachineParts, opts: Cancel): Promise<void> {
@@ -35,6 +36,8 @@ export async function exportTree(request: ExportTreeRequest, parts: MachineParts
     const item = { ...entry, mtime: Math.min(entry.mtime, limit) };
     items.push(await withContent(item, open, work.dir, `file-${items.length}`));
   }
+  const { statement } = request;
+  if (statement) items.push(await statementItem(statement, items, open.view, opts));
   try {
     if (request.form === 'tar') writeTar(items, request.dest);
     else await writeFiles(items, open, request.dest);
@@ -84,7 +87,8 @@ function writeTar(items: readonly PackItem[], dest: string): void {
 async function writeFiles(items: readonly PackItem[], open: OpenView, dest: string): Promise<void> {
   const root = fromText(dest);
   mkdirSync(dest, { recursive: true });
-  for (const { entry } of items) {
+  for (const item of items) {
+    const { entry } = item;
     const file = toFsPath(`${root}/${entry.path}`);
     clearWay(file, entry);
     switch (entry.type) {
@@ -92,7 +96,7 @@ async function writeFiles(items: readonly PackItem[], open: OpenView, dest: stri
         if (!lstatSync(file, { throwIfNoEntry: false })) mkdirSync(file);
         break;
       case 'file':
-        await writeContent(file, entry, open);
+        await writeContent(file, item, open);
         break;
       case 'symlink':
         symlinkSync(toFsPath(entry.linkname ?? ''), file);
@@ -124,11 +128,12 @@ function clearWay(file: string | Buffer, entry: Entry): void {
   if (there && !(entry.type === 'dir' && there.isDirectory())) rmSync(file, { recursive: true });
 }
 
-async function writeContent(file: string | Buffer, entry: Entry, open: OpenView): Promise<void> {
+async function writeContent(file: string | Buffer, { entry, content }: PackItem, open: OpenView): Promise<void> {
   const fd = openSync(file, 'wx', 0o600);
   try {
     if (entry.size === 0) return;
-    for await (const chunk of open.view.open(entry.path)) {
+    const chunks = content?.kind === 'bytes' ? [content.bytes] : open.view.open(entry.path);
+    for await (const chunk of chunks) {
       for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
     }
   } finally {

@@ -119,4 +119,11 @@ export interface ExportTreeRequest {
   readonly form: 'directory' | 'tar';
   /** Seconds since 1970 that no mtime may exceed. */
   readonly maxMtime?: number;
+  /** An in-toto statement to stand in the root beside the files. Its subjects are all regular files of the ref. */
+  readonly statement?: {
+    readonly fileName: string;
+    readonly document: object;
+    /** Seconds since 1970. */
+    readonly mtime: number;
+  };
 }

@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/base/package-root.js';
 const BIN = path.join(packageRoot(), 'bin/slipway');
 
 /** Variables of the caller that would change what a build does. */
-const OWN = /^(SLIPWAY_(?!TEST_)|SOURCE_DATE_EPOCH$|BUILDKIT_|NO_COLOR$|FORCE_COLOR$|XDG_DATA_HOME$)/;
+const OWN = /^(SLIPWAY_(?!TEST_)|SOURCE_DATE_EPOCH$|BUILDKIT_|BUILDX_|NO_COLOR$|FORCE_COLOR$|XDG_DATA_HOME$)/;
 
 export interface SlipwayOptions {
   readonly cwd?: string;

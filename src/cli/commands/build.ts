@@ -5,7 +5,7 @@ import type { BuildEvent } from '../../job/events.js';
 import { formatDuration, formatSize, formatTable } from '../../report/format.js';
 import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';
 import { answerCall, parseCall } from './call.js';
-import { buildMetadata, parseAnnotations, writeResult } from './build-metadata.js';
+import { attestationFlags, buildMetadata, imageId, parseAnnotations, writeResult } from './build-metadata.js';
 import { nameValues } from './name-values.js';
 import { warningSummary } from '../../report/dockerfile/check-text.js';
 import { LogTail } from '../output/log-tail.js';
@@ -20,6 +20,9 @@ interface BuildFlags {
   readonly buildContext?: readonly string[];
   readonly label?: readonly string[];
   readonly annotation?: readonly string[];
+  readonly provenance?: string;
+  readonly sbom?: string;
+  readonly attest?: readonly string[];
   readonly iidfile?: string;
   readonly metadataFile?: string;
   readonly pull?: boolean;
@@ -68,11 +71,11 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
     throw error;
   }
   sink.close();
-  if (flags.iidfile !== undefined && result.configDigest !== undefined) {
-    await writeResult(flags.iidfile, result.configDigest);
-  }
+  const id = imageId(result);
+  if (flags.iidfile !== undefined && id !== undefined) await writeResult(flags.iidfile, id);
   if (flags.metadataFile !== undefined) {
-    await writeResult(flags.metadataFile, `${JSON.stringify(buildMetadata(result), undefined, 2)}\n`);
+    const metadata = buildMetadata(result, warnings, process.env);
+    await writeResult(flags.metadataFile, `${JSON.stringify(metadata, undefined, 2)}\n`);
   }
   if (isTold(mode)) {
     process.stderr.write(summary(result, Date.now() - startedAt));
@@ -83,12 +86,14 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
 }
 
 function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): BuildOptions {
+  const provenance = attestationFlags(flags, process.env);
   return {
     context,
     signal,
     ...(flags.root !== undefined && { root: flags.root }),
     ...(flags.file !== undefined && { file: flags.file }),
     ...(flags.tag !== undefined && { tags: flags.tag }),
+    ...(provenance !== undefined && { provenance }),
     ...(flags.target !== undefined && { target: flags.target }),
     ...(flags.platform !== undefined && { platform: flags.platform }),
     ...(flags.isolation !== undefined && { isolation: flags.isolation }),

@@ -16,7 +16,7 @@ export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 /**
  * The mode that is asked for: by `--quiet`, else by `--progress`, else by BUILDKIT_PROGRESS. Throws USAGE for a mode
- * that there is not, and for `--quiet` with another mode.
+ * that there is not, and for `--quiet` with `--progress=rawjson`.
  */
 export function progressMode(
   { quiet, progress }: { readonly quiet?: boolean; readonly progress?: string },
@@ -24,7 +24,7 @@ export function progressMode(
 ): ProgressMode {
   const asked = modeOf(progress ?? 'auto', '--progress');
   if (quiet) {
-    if (asked === 'auto' || asked === 'quiet' || asked === 'none') return 'quiet';
+    if (asked !== 'rawjson') return 'quiet';
     throw new BuildError('USAGE', `\`--progress=${asked}\` and \`--quiet\` cannot be used together`, {
       hint: 'leave one of them out',
     });

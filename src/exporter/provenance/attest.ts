@@ -13,6 +13,8 @@ import { toSlsa02 } from './slsa02.js';
 export interface Provenance {
   readonly predicate: ProvenancePredicate;
   readonly options: ProvenanceOptions;
+  /** Of the image. */
+  readonly platform: Platform;
 }
 
 /** Whom a statement speaks of. */
@@ -22,21 +24,12 @@ export interface Subject {
 }
 
 export interface AttestOptions {
-  /** Of the image. */
-  readonly platform: Platform;
   /** Names that the image is given; without any the statement speaks of `_`. */
   readonly names: readonly Reference[];
   /** The attestation as an artifact whose `subject` is the image, as BuildKit has it since 0.32; else as an image of sorts. */
   readonly ociArtifact: boolean;
   /** Of the index. */
   readonly annotations?: Readonly<Record<string, string>>;
-}
-
-/** An image with its attestation. */
-export interface AttestedImage {
-  readonly index: Descriptor;
-  /** All that the index leads to beside the image itself. */
-  readonly documents: readonly Descriptor[];
 }
 
 /** The reserved name of an in-toto subject that has none. */
@@ -47,14 +40,14 @@ const EMPTY_CONFIG = { mediaType: 'application/vnd.oci.empty.v1+json', content: 
 
 /**
  * Writes the provenance of an image into the store, and an index of both: BuildKit's form, with a manifest for the
- * platform `unknown/unknown` that names the image's manifest in its annotations. Gives the index.
+ * platform `unknown/unknown` that names the image's manifest in its annotations.
  */
 export async function attestProvenance(
   image: MadeImage,
-  { predicate, options }: Provenance,
-  { platform, names, ociArtifact, annotations }: AttestOptions,
+  { predicate, options, platform }: Provenance,
+  { names, ociArtifact, annotations }: AttestOptions,
   blobs: BlobStore,
-): Promise<AttestedImage> {
+): Promise<MadeImage> {
   const digest = { sha256: hexOf(image.manifest.digest) };
   const named = names.map((name): Subject => ({ name: imagePurl('docker', name, platform), digest }));
   const subjects = named.length > 0 ? named : [{ name: UNNAMED, digest }];
@@ -87,21 +80,28 @@ export async function attestProvenance(
     ...(annotations && Object.keys(annotations).length > 0 && { annotations }),
   };
   const { data: _, ...configBlob } = config;
-  return {
+  const attested = {
     index: await put(mediaTypes.index, JSON.stringify(index, undefined, 2), blobs),
-    documents: [image.manifest, attestation, configBlob, layer],
+    documents: [attestation, configBlob, layer],
   };
+  return { ...image, attested };
 }
 
-interface Statement {
+/** in-toto's `Statement`, version 1. */
+export interface Statement {
   readonly _type: string;
   readonly predicateType: string;
   readonly subject: readonly Subject[];
   readonly predicate: object;
 }
 
+/** The same about files: its subjects are named by who writes them. */
+export function fileStatement({ predicate, options }: Provenance): Statement {
+  return statementOf(predicate, options, []);
+}
+
 /** The in-toto statement that `predicate` is true of the subjects. */
-export function statementOf(
+function statementOf(
   predicate: ProvenancePredicate,
   { version }: ProvenanceOptions,
   subject: readonly Subject[],
