@@ -13,6 +13,7 @@ export { copyImage, type CopyOptions } from './copy-images.js';
 export { loadImages, type LoadedImage, type LoadOptions } from './load.js';
 export { saveImages, type SaveOptions } from './save.js';
 export type { JobOptions } from './open-job.js';
+export { loginToRegistry, logoutOfRegistry, type LoginOptions, type LogoutOptions } from './login.js';
 export { runImage } from './run-image.js';
 export { compareImages } from './compare-images.js';
 export { examineMachine } from './examine-machine.js';

@@ -178,6 +178,25 @@ export function program(): Command {
     });
 
   cli
+    .command('login')
+    .description('log in to a registry; the credentials are kept where Docker keeps them')
+    .argument('[host]', 'registry (default: Docker Hub)')
+    .option('-u, --username <user>', 'user name; asked for on a terminal')
+    .option('-p, --password <password>', 'password or access token; others can see it, so better:')
+    .option('--password-stdin', 'read the password from stdin')
+    .action(async (host: string | undefined, _options: object, command: Command) => {
+      await (await import('./commands/login.js')).run(host, command.optsWithGlobals(), interruptible());
+    });
+
+  cli
+    .command('logout')
+    .description('forget the credentials of a registry')
+    .argument('[host]', 'registry (default: Docker Hub)')
+    .action(async (host: string | undefined) => {
+      await (await import('./commands/logout.js')).run(host, interruptible());
+    });
+
+  cli
     .command('run')
     .description('try an image: run it in a throw-away copy, on the network of this machine')
     .argument('<image>')

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Cancel } from '../base/abort.js';
 import type { SlipwayConfig } from './config.js';
 import { proxyFor } from './proxy.js';
@@ -32,12 +32,6 @@ export interface ConnectionsOptions {
   readonly timing: Timing;
   readonly userAgent: string;
 }
-
-/**
- * More than what is copied at a time needs: a copy within one registry holds two connections, and if there were none
- * left for sending, reading would wait for ever.
- */
-const CONNECTIONS_PER_HOST = 32;
 
 /** The connections of a job: kept alive, by host, each host with its settings and its proxy. */
 export class Connections {
@@ -104,27 +98,13 @@ export class Connections {
   async #connect(url: URL, insecure: boolean): Promise<Dispatcher> {
     const { config, env, timing } = this.#options;
     const proxy = proxyFor(url, env);
-    const { Agent, Pool, ProxyAgent } = await import('./undici.js');
+    const { openDispatcher } = await import('./dispatcher.js');
     const settings = config.host(url.host);
-    const isTls = url.protocol === 'https:';
-    const host = {
-      timeout: timing.connectMs,
-      ...(isTls && {
-        secureContext: this.#trust.contextFor(settings),
-        rejectUnauthorized: !insecure && !settings.insecure,
-      }),
-    };
-    const bounds = { connections: CONNECTIONS_PER_HOST, connectTimeout: timing.connectMs };
-    if (!proxy) return new Agent({ ...bounds, connect: host });
-    const own = { timeout: timing.connectMs, secureContext: this.#trust.contextFor({ ca: [], keypairs: [] }) };
-    return new ProxyAgent({
-      ...bounds,
-      uri: proxy.href,
-      // Plain HTTP is handed to the proxy as it is: many let CONNECT go to port 443 only.
-      proxyTunnel: isTls,
-      requestTls: host,
-      proxyTls: own,
-      factory: (origin: string | URL, options: object) => new Pool(origin, { ...(options as Pool.Options), ...bounds }),
+    const secureContext = url.protocol === 'https:' ? this.#trust.contextFor(settings) : undefined;
+    return openDispatcher({
+      connectMs: timing.connectMs,
+      tls: secureContext && { secureContext, rejectUnauthorized: !insecure && !settings.insecure },
+      proxy: proxy && { url: proxy, tls: { secureContext: this.#trust.contextFor({ ca: [], keypairs: [] }) } },
     });
   }
 }

@@ -60,6 +60,11 @@ export function isTransient(error: unknown): boolean {
   return hasCode(error, ...CUT, ...BEFORE_SENDING);
 }
 
+/** Errors of the system, of TLS and of undici have a code; an error without one is a bug. */
+export function isOfTheNetwork(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
 const MAX_MESSAGE = 500;
 
 /** Text of a registry as it may stand in an error: one line, bounded, nothing that steers a terminal, no secret. */

@@ -1,7 +1,7 @@
 import { BuildError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { Connections, WireAnswer, WireRequest } from './connections.js';
-import { RegistryFailure } from './failure.js';
+import { isOfTheNetwork, RegistryFailure } from './failure.js';
 import { discard } from './read-answer.js';
 
 /** A hop that got no answer. */
@@ -77,7 +77,8 @@ async function ask(connections: Connections, url: URL, request: WireRequest): Pr
     return await connections.request(url, request);
   } catch (error) {
     request.signal.throwIfAborted();
-    throw error instanceof BuildError ? error : new Unanswered(url, error);
+    if (error instanceof BuildError || !isOfTheNetwork(error)) throw error;
+    throw new Unanswered(url, error);
   }
 }
 

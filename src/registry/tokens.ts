@@ -2,7 +2,7 @@ import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
 import type { Connections } from './connections.js';
 import { basicValue, secretsOf, type Credentials } from './credentials.js';
-import { RegistryFailure, unexpectedAnswer } from './failure.js';
+import { isOfTheNetwork, RegistryFailure, unexpectedAnswer } from './failure.js';
 import { noAnswer } from './network-failure.js';
 import { readUpTo } from './read-answer.js';
 import { follow, Unanswered } from './redirects.js';
@@ -62,7 +62,8 @@ export async function fetchToken(
       delay = failure.isTransient ? retryDelay(attempt, answer.headers['retry-after'], timing) : undefined;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof BuildError) throw error;
+      const isNoAnswer = error instanceof Unanswered || deadline.aborted || isOfTheNetwork(error);
+      if (error instanceof BuildError || !isNoAnswer) throw error;
       failure = unanswered(error, deadline, { ...facts, connections });
       delay = failure.isTransient && !deadline.aborted ? retryDelay(attempt, undefined, timing) : undefined;
     }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { WireAnswer } from './connections.js';
-import { RegistryFailure } from './failure.js';
+import { isOfTheNetwork, RegistryFailure } from './failure.js';
 import { discard } from './read-answer.js';
 import type { RegistryResponse } from './types.js';
 
@@ -13,7 +13,7 @@ export class TransportResponse implements RegistryResponse {
   readonly #answer: WireAnswer;
   readonly #explain: (error: unknown) => RegistryFailure;
 
-  /** `explain` makes an error of what the connection throws, or throws the reason of an abort. */
+  /** `explain` makes an error of what the connection throws. */
   constructor(answer: WireAnswer, explain: (error: unknown) => RegistryFailure) {
     this.#answer = answer;
     this.#explain = explain;
@@ -33,7 +33,7 @@ export class TransportResponse implements RegistryResponse {
         chunks.push(chunk);
       }
     } catch (error) {
-      throw this.#explain(error);
+      throw isOfTheNetwork(error) ? this.#explain(error) : error;
     }
     if (size <= limit) return Buffer.concat(chunks);
     throw new RegistryFailure('REGISTRY_FAILED', `\`${this.#answer.url.host}\` answered with more than ${limit} bytes`);

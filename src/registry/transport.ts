@@ -71,10 +71,7 @@ export class HostTransport implements Transport {
       }
     }
     if (expect.includes(answer.status)) {
-      return new TransportResponse(answer, (error) => {
-        signal.throwIfAborted();
-        return this.#noAnswer(error, answer.url, doing);
-      });
+      return new TransportResponse(answer, (error) => this.#noAnswer(error, answer.url, doing));
     }
     throw await this.#unexpected(answer, request);
   }
