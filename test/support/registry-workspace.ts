@@ -51,7 +51,7 @@ export class RegistryBench implements AsyncDisposable {
   }
 
   get env(): Readonly<Record<string, string>> {
-    return { ...NO_PROXIES, DOCKER_CONFIG: this.dockerConfig, SLIPWAY_CONFIG: this.#toml };
+    return { ...NO_PROXIES, DOCKER_CONFIG: this.dockerConfig, SLIPWAY_CONFIG: this.#toml, SLIPWAY_OFFLINE: '0' };
   }
 
   get certificates(): Certificates {

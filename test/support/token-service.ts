@@ -43,8 +43,6 @@ export class TokenService implements AsyncDisposable {
   readonly requests: TokenRequest[] = [];
   /** How long a token is good for; less than -60 makes tokens that a registry refuses, for it forgives a minute. */
   lifetimeSeconds = 300;
-  /** The same for the next token only. */
-  nextLifetimeSeconds: number | undefined;
   /** PEM file with what a registry needs to check the tokens. */
   readonly certificate: string;
   readonly #key: KeyObject;
@@ -156,13 +154,12 @@ export class TokenService implements AsyncDisposable {
       iss: TokenService.issuer,
       sub: user,
       aud: TokenService.service,
-      exp: now + (this.nextLifetimeSeconds ?? this.lifetimeSeconds),
+      exp: now + this.lifetimeSeconds,
       nbf: now - 3600,
       iat: now,
       jti: randomBytes(8).toString('hex'),
       access: scopes.map((scope) => this.#allowed(user, scope)).filter(({ actions }) => actions.length > 0),
     };
-    this.nextLifetimeSeconds = undefined;
     const text = [{ typ: 'JWT', alg: 'ES256', kid: this.#keyId }, claims].map(encode).join('.');
     const signature = sign('sha256', Buffer.from(text), { key: this.#key, dsaEncoding: 'ieee-p1363' });
     return `${text}.${signature.toString('base64url')}`;
