@@ -46,6 +46,7 @@ export function program(): Command {
     .option('--platform <platform>', 'os/architecture[/variant]')
     .option('--no-cache', 'run every step, use no cached result')
     .option('-o, --output <spec>', 'type=image|oci|docker|local|tar[,dest=PATH]…, a path, or -', collect)
+    .option('--load', 'hand the image to Docker, podman or containerd, as `-o type=docker` without `dest=`')
     .addOption(
       // commander takes `--no-x` for the opposite of `--x`, whose default would be true
       new Option('--no-cache-filter <stage>', 'run the steps of this stage; may be repeated')

@@ -6,6 +6,7 @@ import { dockerManifest, writeImageArchive } from '../transfer/image-archive-fil
 import { LayoutDirectory } from '../transfer/layout-directory.js';
 import { indexEntries } from '../transfer/layout-index.js';
 import { compressLayers } from './compress-layers.js';
+import { loadIntoEngine } from './engine/load-into-engine.js';
 import { blobsOf, makeImage, makeManifest, targetOf, type MadeImage } from './make-image.js';
 import { attestExport } from './provenance/attest-export.js';
 import { rewriteTimestamps } from './rewrite-timestamp.js';
@@ -15,7 +16,7 @@ type ArchiveSpec = Extract<OutputSpec, { type: 'oci' | 'docker' }>;
 
 /**
  * `type=oci`: an OCI image layout as a tar or a directory. `type=docker`: the same with the `manifest.json` that
- * `docker load` reads.
+ * `docker load` reads, or that archive handed to a container engine.
  */
 export class ImageArchiveExporter implements Exporter {
   readonly #spec: ArchiveSpec;
@@ -44,8 +45,11 @@ export class ImageArchiveExporter implements Exporter {
     const entries = indexEntries(target, { references: tags }, annotations);
     const docker = type === 'docker' ? [{ config, layers, names: tags }] : undefined;
     const source = store.blobs;
-    if (tar) {
-      await writeImageArchive(dest, { source, blobs: blobsOf(exported), entries, ...(docker && { docker }) }, job);
+    const blobs = blobsOf(exported);
+    if (dest === undefined) {
+      await loadIntoEngine({ source, target, blobs, config, layers, tags }, process.env, job);
+    } else if (tar) {
+      await writeImageArchive(dest, { source, blobs, entries, ...(docker && { docker }) }, job);
     } else {
       await LayoutDirectory.write(dest, job, async (layout) => {
         await copyGraph(source, layout, target, { job, doing: 'writing' });

@@ -60,11 +60,12 @@ export function parseOutput(text: string): OutputSpec {
     return { type: known, dest };
   }
   const tar = boolean(text, given, 'tar', true);
-  if (!dest) throw usage(text, `\`type=${known}\` needs \`dest=\``);
+  if (!dest && known === 'oci') throw usage(text, `\`type=${known}\` needs \`dest=\``);
+  if (!dest && !tar) throw usage(text, 'a directory needs `dest=`');
   if (!tar && dest === '-') throw usage(text, 'a directory cannot be written to stdout');
   return {
     type: known,
-    dest,
+    ...(dest && { dest }),
     tar,
     names,
     ociArtifact,

@@ -11,7 +11,8 @@ export type OutputSpec =
   | { readonly type: 'image'; readonly names: readonly string[]; readonly ociArtifact?: boolean }
   | {
       readonly type: 'oci' | 'docker';
-      readonly dest: string;
+      /** Absent for `docker` alone: the image is handed to a container engine. */
+      readonly dest?: string;
       readonly tar: boolean;
       readonly compression: Compression;
       readonly compressionLevel: number;

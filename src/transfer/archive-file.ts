@@ -56,7 +56,8 @@ export async function mustBeWrittenInto(dest: string): Promise<boolean> {
   }
 }
 
-async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array> {
+/** The bytes of the tar that `writeArchive` writes. */
+export async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array, void, undefined> {
   const made = new Set<string>();
   for (const file of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const parts = file.name.split('/');

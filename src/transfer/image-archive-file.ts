@@ -18,40 +18,49 @@ export interface ImageArchiveContent {
   readonly source: ContentSource;
   /** All that is to be in it, each once or more. */
   readonly blobs: readonly Descriptor[];
-  /** Of the index. */
-  readonly entries: readonly Descriptor[];
+  /** Of the index; without them the archive is no layout, only what `docker load` reads. */
+  readonly entries?: readonly Descriptor[];
   /** With them, the archive is one that `docker load` reads too. */
   readonly docker?: readonly DockerImage[];
+  /** How names are written for `docker load`; default `familiarReference`, as `docker save` does. */
+  readonly nameOf?: (name: Reference) => string;
 }
 
 /**
  * Writes an OCI image layout as a tar to `dest`, `-` being stdout. The same bytes for the same content. Lands whole or
  * not at all; throws EXPORT_FAILED, DISK_FULL and what the source throws.
  */
-export async function writeImageArchive(
-  dest: string,
-  { source, blobs, entries, docker }: ImageArchiveContent,
+export async function writeImageArchive(dest: string, content: ImageArchiveContent, job: JobContext): Promise<void> {
+  await writeArchive(dest, imageArchiveFiles(content, 'writing', job), job);
+}
+
+/** What such an archive holds. A blob is read when its file is opened, and reported as `doing`. */
+export function imageArchiveFiles(
+  { source, blobs, entries, docker, nameOf }: ImageArchiveContent,
+  doing: string,
   job: JobContext,
-): Promise<void> {
-  const files = blobs.map((one) => blobFile(one, source, job));
-  await writeArchive(
-    dest,
-    [
-      ...new Map(files.map((file) => [file.name, file])).values(),
-      fileOf('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),
-      fileOf('index.json', JSON.stringify({ ...EMPTY_INDEX, manifests: entries })),
-      ...(docker ? [fileOf('manifest.json', dockerManifest(docker))] : []),
-    ],
-    job,
-  );
+): readonly ArchiveFile[] {
+  const files = blobs.map((one) => blobFile(one, source, doing, job));
+  const layout = entries && [
+    fileOf('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),
+    fileOf('index.json', JSON.stringify({ ...EMPTY_INDEX, manifests: entries })),
+  ];
+  return [
+    ...new Map(files.map((file) => [file.name, file])).values(),
+    ...(layout ?? []),
+    ...(docker ? [fileOf('manifest.json', dockerManifest(docker, nameOf))] : []),
+  ];
 }
 
 /** `docker save`'s format, moby `image/tarexport`. */
-export function dockerManifest(images: readonly DockerImage[]): string {
+export function dockerManifest(
+  images: readonly DockerImage[],
+  nameOf: (name: Reference) => string = familiarReference,
+): string {
   return JSON.stringify(
     images.map(({ config, layers, names }) => ({
       Config: blobName(config),
-      RepoTags: names.map(familiarReference),
+      RepoTags: names.map(nameOf),
       Layers: layers.map(blobName),
     })),
   );
@@ -61,16 +70,17 @@ function blobName({ digest }: Descriptor): string {
   return `blobs/sha256/${hexOf(digest)}`;
 }
 
-function blobFile(target: Descriptor, source: ContentSource, job: JobContext): ArchiveFile {
-  return { name: blobName(target), size: target.size, open: () => reported(target, source, job) };
+function blobFile(target: Descriptor, source: ContentSource, doing: string, job: JobContext): ArchiveFile {
+  return { name: blobName(target), size: target.size, open: () => reported(target, source, doing, job) };
 }
 
 async function* reported(
   target: Descriptor,
   source: ContentSource,
+  doing: string,
   job: JobContext,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const report = new TransferReport(`writing ${target.digest.slice(7, 19)}`, job);
+  const report = new TransferReport(`${doing} ${target.digest.slice(7, 19)}`, job);
   let current = 0;
   try {
     for await (const chunk of source.open(target, job)) {

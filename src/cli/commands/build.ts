@@ -1,6 +1,7 @@
 import { BuildError } from '../../base/errors.js';
 import { build, type BuildOptions, type BuildResult } from '../../build/index.js';
 import { parseOutput } from '../../exporter/output-spec.js';
+import type { OutputSpec } from '../../exporter/types.js';
 import type { BuildEvent } from '../../job/events.js';
 import { formatDuration, formatSize, formatTable } from '../../report/format.js';
 import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';
@@ -31,6 +32,7 @@ interface BuildFlags {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly output?: readonly string[];
+  readonly load?: boolean;
   readonly network?: string;
   readonly cacheFilter?: readonly string[];
   readonly secret?: readonly string[];
@@ -98,7 +100,7 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
     ...(flags.platform !== undefined && { platform: flags.platform }),
     ...(flags.isolation !== undefined && { isolation: flags.isolation }),
     ...(flags.network !== undefined && { network: networkMode(flags.network) }),
-    ...(flags.output !== undefined && { outputs: flags.output.map(parseOutput) }),
+    ...((flags.output !== undefined || flags.load) && { outputs: outputs(flags) }),
     ...(flags.cacheFilter !== undefined && { noCacheFilter: flags.cacheFilter.flatMap((one) => one.split(',')) }),
     ...(flags.secret !== undefined && { secrets: parseSecrets(flags.secret, process.env) }),
     ...(flags.ssh !== undefined && { ssh: parseAgents(flags.ssh, process.env) }),
@@ -115,6 +117,11 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
     noCache: flags.cache === false,
     trustHostCa: flags.trustHostCa ?? false,
   };
+}
+
+/** `--load` adds to what is asked for; the store has the image too, as without it, when nothing else is. */
+function outputs({ output = ['type=image'], load }: BuildFlags): readonly OutputSpec[] {
+  return [...output, ...(load ? ['type=docker'] : [])].map(parseOutput);
 }
 
 function networkMode(mode: string): 'default' | 'host' | 'none' {
