@@ -1,4 +1,4 @@
-import type { Edge, Vertex } from '../../llb/types.js';
+import type { Edge, Vertex, VertexDigest } from '../../llb/types.js';
 import { topological } from '../../llb/vertex.js';
 import { llbJson } from './llb-json.js';
 import type { BuildConfig, BuildStep, SourceMap } from './predicate.js';
@@ -7,26 +7,28 @@ import type { BuildConfig, BuildStep, SourceMap } from './predicate.js';
 export function buildConfigOf(target: Edge): BuildConfig {
   const vertices = topological(target.vertex);
   const names = stepNames(vertices);
-  const output = (edge: Edge): string => `${names.get(edge.vertex)}:${edge.output}`;
+  const output = (edge: Edge): string => `${names.get(edge.vertex.digest)}:${edge.output}`;
   const steps = vertices.map((vertex): BuildStep => {
     const inputs = vertex.inputs.map(output);
-    return { id: names.get(vertex)!, op: llbJson(vertex), ...(inputs.length > 0 && { inputs }) };
+    return { id: names.get(vertex.digest)!, op: llbJson(vertex), ...(inputs.length > 0 && { inputs }) };
   });
   const result: BuildStep = { id: `step${vertices.length}`, op: { Op: {} }, inputs: [output(target)] };
   return {
     llbDefinition: [...steps, result],
-    digestMapping: Object.fromEntries(vertices.map((vertex) => [vertex.digest, names.get(vertex)!])),
+    digestMapping: Object.fromEntries(names),
   };
 }
 
 /** The Dockerfile, and which of its lines asked for a step. */
 export function sourceMapOf(target: Edge, file: { readonly fileName: string; readonly source: string }): SourceMap {
   const locations: [string, object][] = [];
-  for (const [vertex, name] of stepNames(topological(target.vertex))) {
-    const { location } = vertex.options;
+  const vertices = topological(target.vertex);
+  const names = stepNames(vertices);
+  for (const { digest, options } of vertices) {
+    const { location } = options;
     if (!location) continue;
     const range = { start: { line: location.startLine }, end: { line: location.endLine } };
-    locations.push([name, { locations: [{ ranges: [range] }] }]);
+    locations.push([names.get(digest)!, { locations: [{ ranges: [range] }] }]);
   }
   const data = Buffer.from(file.source).toString('base64');
   return {
@@ -35,6 +37,7 @@ export function sourceMapOf(target: Edge, file: { readonly fileName: string; rea
   };
 }
 
-function stepNames(vertices: readonly Vertex[]): ReadonlyMap<Vertex, string> {
-  return new Map(vertices.map((vertex, i) => [vertex, `step${i}`]));
+/** By digest: a graph may hold a vertex more than once. */
+function stepNames(vertices: readonly Vertex[]): ReadonlyMap<VertexDigest, string> {
+  return new Map(vertices.map(({ digest }, i) => [digest, `step${i}`]));
 }

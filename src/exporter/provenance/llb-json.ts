@@ -38,7 +38,11 @@ function opJson(op: Op, inputs: number): object {
 
 function sourceJson({ identifier, attrs }: SourceOp): object {
   const shown = Object.entries(attrs).map(([name, value]) => [name, redact(value)]);
-  return { identifier: redact(identifier), ...(shown.length > 0 && { attrs: Object.fromEntries(shown) }) };
+  const isAddress = /^(?:https?|git):/.test(identifier);
+  return {
+    identifier: isAddress ? redact(identifier) : identifier,
+    ...(shown.length > 0 && { attrs: Object.fromEntries(shown) }),
+  };
 }
 
 function execJson({ meta, mounts, network, security }: ExecOp): object {

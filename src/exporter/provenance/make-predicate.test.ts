@@ -188,6 +188,19 @@ test('mode=max tells arguments, ids of secrets, the graph as LLB and the Dockerf
   expect(withLayers(predicate, [layer]).runDetails.metadata.buildkit_metadata.layers).toEqual({ 'step3:0': [[layer]] });
 });
 
+test('a vertex that a graph holds twice is one step; the digest of an image is no password', async () => {
+  const layout = `oci-layout://base@${IMAGE}`;
+  const { buildDefinition } = await makePredicate(facts(copy(exec([source(layout)]), source(layout))), max);
+  const { llbDefinition } = buildDefinition.internalParameters.buildConfig!;
+  expect(llbDefinition.map(({ inputs }) => inputs)).toEqual([
+    undefined,
+    ['step0:0'],
+    ['step1:0', 'step0:0'],
+    ['step2:0'],
+  ]);
+  expect(llbDefinition[0]!.op).toMatchObject({ Op: { source: { identifier: layout } } });
+});
+
 test('a build is hermetic when all that it reads is known and no process had a network', async () => {
   const file = { fileName: 'Dockerfile', source: '', isLocal: false };
   const context = { uri: 'https://host/repo#v1', digest: { sha1: COMMIT } };
