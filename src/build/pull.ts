@@ -1,14 +1,15 @@
 import { BuildError } from '../base/errors.js';
 import { isManifestType, type Descriptor } from '../oci/descriptor.js';
-import { readImage } from '../oci/image.js';
+import { readImage, type DocumentSource } from '../oci/image.js';
 import type { ContentSource } from '../oci/content.js';
 import type { Cancel } from '../base/abort.js';
 import { formatPlatform, hostPlatform, matchesPlatform, parsePlatform, type Platform } from '../oci/platform.js';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
 import type { Registries } from '../registry/types.js';
 import { Origins } from '../store/origins.js';
-import { copyGraph, type CopyCounts } from '../transfer/copy-graph.js';
+import { copyGraph } from '../transfer/copy-graph.js';
 import { StoreSink } from '../transfer/store-sink.js';
+import { keptDocuments } from './image-origin.js';
 import { LazyRegistries } from './lazy-registries.js';
 import { nameImage } from './name-image.js';
 import { withJob, type JobOptions, type OpenJob } from './open-job.js';
@@ -28,7 +29,10 @@ export interface PulledImage {
   readonly digest: string;
   /** What the store has under the name now: the same, or the manifest of one platform. */
   readonly target: Descriptor;
-  readonly counts: CopyCounts;
+  /** The name stood for something else before, or for nothing. */
+  readonly isNew: boolean;
+  /** What was transferred, documents left out that were needed to find the image. */
+  readonly bytes: number;
 }
 
 /**
@@ -66,13 +70,20 @@ async function pullImage(
   const { store, job } = open;
   const repository = registries.repository(reference, { use: 'pull' });
   const found = await repository.resolve(reference, job);
-  const target = platform === 'all' ? found : await imageFor(repository, found, platform, job);
+  const documents = keptDocuments(store.blobs, () => Promise.resolve(repository));
+  const target = platform === 'all' ? found : await imageFor(documents, found, platform, job);
   const sink = new StoreSink(open);
-  const counts = await copyGraph(repository, sink, target, { job, doing: 'pulling' });
+  const source: ContentSource = {
+    readDocument: (document, opts) => documents.readDocument(document, opts),
+    open: (blob, opts) => repository.open(blob, opts),
+  };
+  const { copied } = await copyGraph(source, sink, target, { job, doing: 'pulling' });
   const origins = new Origins(store.records);
   for (const blob of sink.blobs) await origins.remember(blob, reference);
+  const before = await store.images.resolve(reference);
   await nameImage(open, target, [reference]);
-  return { name: formatReference(reference), digest: found.digest, target, counts };
+  const isNew = before?.digest !== target.digest;
+  return { name: formatReference(reference), digest: found.digest, target, isNew, bytes: copied.bytes };
 }
 
 /**
@@ -80,7 +91,7 @@ async function pullImage(
  * another platform was asked for. Throws IMAGE_NOT_FOUND, and what `readImage` throws.
  */
 export async function imageFor(
-  source: ContentSource,
+  source: DocumentSource,
   target: Descriptor,
   platform: Platform | undefined,
   opts: Cancel,

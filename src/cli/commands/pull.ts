@@ -23,10 +23,9 @@ export async function run(images: readonly string[], flags: PullFlags, signal: A
         ...(platform !== undefined && { platform }),
       }),
   );
-  for (const { name, digest, counts } of result) {
-    const { blobs, bytes } = counts.copied;
-    const what = blobs === 0 ? 'up to date' : `${blobs} blob${blobs === 1 ? '' : 's'}, ${formatSize(bytes)}`;
-    if (told) process.stderr.write(`pulled ${name}: ${what}\n`);
+  for (const { name, digest, isNew, bytes } of result) {
+    const what = isNew ? `pulled ${name}, ${formatSize(bytes)}` : `${name} is up to date`;
+    if (told) process.stderr.write(`${what}\n`);
     process.stdout.write(`${digest}\n`);
   }
 }
