@@ -10,7 +10,10 @@ import { registryName } from './hosts.js';
 const filePath = v.pipe(v.string(), v.nonEmpty('must not be empty'));
 const mirror = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9.[\]:_-]+(?:\/[A-Za-z0-9._/-]+)?$/, 'must be `host[:port][/path]`, without a scheme'),
+  v.regex(
+    /^(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::\d+)?(?:\/[A-Za-z0-9._/-]+)?$/,
+    'must be `host[:port][/path]`, without a scheme',
+  ),
 );
 const keypair = v.strictObject({ key: filePath, cert: filePath });
 const registry = v.strictObject({
