@@ -1,5 +1,6 @@
 import { loadConfig, type SlipwayConfig } from './config.js';
-import { anonymous, type CredentialSource } from './credentials.js';
+import type { CredentialSource } from './credentials.js';
+import { StoredCredentials } from './credentials-stored.js';
 import { Mirrors } from './repository-mirrors.js';
 import { Endpoint } from './repository-endpoint.js';
 import { RegistryRepository, RepositoryWork } from './repository.js';
@@ -89,7 +90,7 @@ class OpenRegistries implements Registries {
   async #connect(): Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> {
     const {
       config = await loadConfig(this.#env),
-      credentials = anonymous,
+      credentials = new StoredCredentials({ env: this.#env }),
       userAgent = 'slipway',
       timing,
     } = this.#options;
