@@ -35,7 +35,7 @@ const KEYS: readonly (readonly string[])[] = [
 /** The settings by registry. The format is that of buildkitd.toml's `registry` tables. Throws CONFIG_INVALID. */
 export async function parseConfig(text: string, file: string): Promise<ReadonlyMap<string, HostSettings>> {
   const found = v.safeParse(config, parseToml(text, file));
-  if (!found.success) throw schemaFault(found.issues[0], text, file);
+  if (!found.success) throw schemaFault(found.issues.find(isUnknownKey) ?? found.issues[0], text, file);
   const folder = path.dirname(file);
   const hosts = new Map<string, HostSettings>();
   for (const [name, table] of Object.entries(found.output.registry)) {
@@ -83,11 +83,15 @@ async function certificatesIn(dir: string, file: string): Promise<Pick<HostSetti
   return { ca: ending('.crt'), keypairs: ending('.cert').map(pair) };
 }
 
+function isUnknownKey({ type, expected }: v.BaseIssue<unknown>): boolean {
+  return type === 'strict_object' && expected === 'never';
+}
+
 function schemaFault(issue: v.BaseIssue<unknown>, text: string, file: string): BuildError {
   const keys = (issue.path ?? []).map(({ key }) => String(key));
   const last = keys.at(-1) ?? '';
   const where = `${file}:${lineOf(text, keys)}`;
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
+  if (isUnknownKey(issue)) {
     const known = KEYS[keys.length === 1 ? 0 : keys.length === 3 ? 1 : 2]!;
     const near = suggestion(last, known, false);
     return new BuildError('CONFIG_INVALID', `${where}: unknown key \`${last}\``, {
