@@ -12,7 +12,7 @@ import { defaultSizes, UploadHabits, type UploadSizes } from './upload-habits.js
 export interface RegistriesOptions {
   /** In place of `config.toml`. */
   readonly config?: SlipwayConfig;
-  /** In place of Docker's `config.json`. */
+  /** In place of those that are stored: Docker's `config.json` and what it names. */
   readonly credentials?: CredentialSource;
   readonly userAgent?: string;
   readonly timing?: Partial<Timing>;

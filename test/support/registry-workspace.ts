@@ -51,7 +51,14 @@ export class RegistryBench implements AsyncDisposable {
   }
 
   get env(): Readonly<Record<string, string>> {
-    return { ...NO_PROXIES, DOCKER_CONFIG: this.dockerConfig, SLIPWAY_CONFIG: this.#toml, SLIPWAY_OFFLINE: '0' };
+    return {
+      ...NO_PROXIES,
+      DOCKER_CONFIG: this.dockerConfig,
+      DOCKER_AUTH_CONFIG: '',
+      REGISTRY_AUTH_FILE: '',
+      SLIPWAY_CONFIG: this.#toml,
+      SLIPWAY_OFFLINE: '0',
+    };
   }
 
   get certificates(): Certificates {
