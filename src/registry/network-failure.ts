@@ -92,8 +92,11 @@ function explain(error: unknown, { url, proxy }: RouteFacts): Explanation {
     return { what: 'no answer in time' };
   if (hasCode(error, 'UND_ERR_HEADERS_OVERFLOW', 'HPE_HEADER_OVERFLOW'))
     return { what: 'the answer has too many headers' };
-  if (hasCode(error, 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'))
-    return { what: 'the connection was cut' };
+  if (hasCode(error, 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED')) {
+    // A server that misses the client's certificate says so in an alert, of which undici tells nothing.
+    const hint = 'if it asks clients for a certificate, name one with `keypair` in config.toml';
+    return { what: 'the connection was cut', ...(isTls && { hint }) };
+  }
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_')) {
     return { what: 'the answer is not HTTP', ...(!isTls && { hint: 'does it speak TLS? remove `http = true`' }) };
   }
