@@ -3,6 +3,7 @@ import { pipeline, type Readable } from 'node:stream';
 import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
+import { plainText } from './failure.js';
 import { Attempts } from './repository-attempts.js';
 import type { Timing } from './retry.js';
 import type { Endpoint } from './repository-endpoint.js';
@@ -60,12 +61,10 @@ export async function* download(
       await body.return();
     }
     if (progress.at === target.size) return;
-    if (cut === undefined && progress.at === before && part.whole) {
-      throw wrongSize(doing, `${progress.at} bytes instead of ${target.size}`);
-    }
+    const tooFew = wrongSize(doing, `${progress.at} bytes instead of ${target.size}`);
+    if (cut === undefined && progress.at === before && part.whole) throw tooFew;
     if (progress.at > before) attempts.progressed();
-    const came = `the connection was cut after ${progress.at} of ${target.size} bytes`;
-    await attempts.failed(new BuildError('REGISTRY_FAILED', `${doing}: ${came}`, { cause: cut }), opts);
+    await attempts.failed(cut === undefined ? tooFew : wasCut(doing, progress, target, cut), opts);
   }
 }
 
@@ -119,7 +118,7 @@ async function request(
   const encoding = contentEncoding(response, target.size - start);
   if (encoding !== undefined && encoding !== 'gzip') {
     await response.discard();
-    throw new BuildError('REGISTRY_FAILED', `${doing}: the answer is encoded as \`${encoding}\``, {
+    throw new BuildError('REGISTRY_FAILED', `${doing}: the answer is encoded as \`${plainText(encoding, [])}\``, {
       hint: 'the registry, or a proxy before it, encodes what was asked for as it is; turn that off there',
     });
   }
@@ -163,6 +162,13 @@ async function* chunksOf(body: Readable): AsyncGenerator<Buffer, void, undefined
 }
 
 async function* nothing(): AsyncGenerator<Buffer, void, undefined> {}
+
+function wasCut(doing: string, { at }: DownloadProgress, { size }: Descriptor, cause: unknown): BuildError {
+  return new BuildError('REGISTRY_FAILED', `${doing}: the connection was cut after ${at} of ${size} bytes`, {
+    hint: 'the fault is at the registry or on the way to it; try again later',
+    cause,
+  });
+}
 
 function wrongSize(doing: string, what: string): BuildError {
   return new BuildError('BLOB_CORRUPT', `${doing}: it has ${what}`, {

@@ -4,6 +4,7 @@ import { limits } from '../base/limits.js';
 import { isIndexType, isManifestType, mediaTypes, type Descriptor } from '../oci/descriptor.js';
 import { digestOf, isDigest, type Digest } from '../oci/digest.js';
 import { contentType, fetchDocument, tooLarge } from './download-document.js';
+import { plainText } from './failure.js';
 import type { Timing } from './retry.js';
 import type { Endpoint } from './repository-endpoint.js';
 import type { RegistryResponse } from './types.js';
@@ -100,7 +101,7 @@ function mediaTypeOf(bytes: Buffer, said: string | undefined, doing: string): st
     if (Array.isArray(own['layers']) && own['config'] !== undefined) return mediaTypes.manifest;
   }
   const what = typeof mediaType === 'string' ? mediaType : (said ?? 'document without a type');
-  throw new BuildError('IMAGE_INVALID', `${doing}: a \`${what}\` is neither a manifest nor an index`, {
+  throw new BuildError('IMAGE_INVALID', `${doing}: a \`${plainText(what, [])}\` is neither a manifest nor an index`, {
     hint: 'the name stands for something that is not an image',
   });
 }

@@ -36,10 +36,10 @@ export type UploadFaultKind =
 export class UploadFault extends Error {
   readonly kind: UploadFaultKind;
   /** What the user is told when nothing else helps. */
-  readonly error: BuildError;
+  readonly error: RegistryFailure;
   readonly retryAfter: string | undefined;
 
-  constructor(kind: UploadFaultKind, error: BuildError, retryAfter?: string) {
+  constructor(kind: UploadFaultKind, error: RegistryFailure, retryAfter?: string) {
     super(error.message);
     this.kind = kind;
     this.error = error;

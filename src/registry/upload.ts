@@ -44,6 +44,8 @@ class Upload {
   #session: UploadSession | undefined;
   /** Bytes that the registry has, of those sent in this session. */
   #at = 0;
+  /** The most that the registry ever had: only more than that is progress, since an upload may begin anew for ever. */
+  #furthest = 0;
   /** Bytes of the request that was sent last. */
   #length = 0;
   /** Whether the request that ends the upload was sent: then it may have been done, whatever is heard of it. */
@@ -100,8 +102,7 @@ class Upload {
       // Told where it begins only when that is of use: some registries take it for chunks or not at all.
       const place = mode.kind === 'chunks' || start > 0 ? { start } : {};
       await session.patch(this.#piece(start, length), { ...place, signal: this.#opts.signal });
-      this.#at += length;
-      this.#attempts.progressed();
+      this.#reached(start + length);
     }
     this.#ending = true;
     await session.finish(digest, this.#opts);
@@ -123,18 +124,27 @@ class Upload {
     await this.#attempts.failed(error, this.#opts, retryAfter);
     if (this.#ending && (await this.#opts.has())) return true;
     this.#ending = false;
-    if (kind === 'forgotten') this.#session = undefined;
+    if (kind === 'forgotten') {
+      await this.#beginAnew();
+      return false;
+    }
     // A server that cuts large requests off without a word may take small ones.
-    if (kind === 'cut' && this.#attempts.failures > 1) habits.doubt(this.#length);
+    if (kind === 'cut' && error.status === undefined && this.#attempts.failures > 1) habits.doubt(this.#length);
     const received = mode.kind === 'put' ? undefined : await this.#session?.received(this.#opts);
     const knows = received !== undefined && received <= this.#target.size;
     if (!knows || (kind === 'misplaced' && received === this.#at)) {
       await this.#beginAnew();
       return false;
     }
-    if (received > this.#at) this.#attempts.progressed();
-    this.#at = received;
+    this.#reached(received);
     return false;
+  }
+
+  #reached(at: number): void {
+    this.#at = at;
+    if (at <= this.#furthest) return;
+    this.#furthest = at;
+    this.#attempts.progressed();
   }
 
   async #beginAnew(): Promise<void> {

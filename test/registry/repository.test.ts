@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mediaTypes, type Descriptor } from '../../src/oci/descriptor.js';
+import { anonymous } from '../../src/registry/credentials.js';
 import { openRegistries, type RegistriesOptions } from '../../src/registry/open-registries.js';
 import type { Registries, Repository, RepositoryOptions } from '../../src/registry/types.js';
 import { MemoryContent } from '../../src/transfer/memory-content.fixture.js';
@@ -31,6 +32,7 @@ async function open(options: RegistriesOptions = {}): Promise<Registries> {
   const one = await openRegistries(
     {},
     {
+      credentials: anonymous,
       timing: { tries: 3, delayMs: 1, maxDelayMs: 5 },
       sizes: { smallBytes: 1000, chunkBytes: 40_000, fewestBytes: 500 },
       ...options,

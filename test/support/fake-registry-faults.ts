@@ -17,7 +17,7 @@ export interface FakeAnswer {
   readonly body?: Buffer;
 }
 
-/** How a fake registry misbehaves. */
+/** How a fake registry misbehaves, and at which requests. */
 export interface Fault {
   /** `GET`, or any method. */
   readonly method?: string;
@@ -35,11 +35,13 @@ export interface Fault {
   readonly cutAnswer?: true;
   /** Bytes of the answer's body before the connection is cut. */
   readonly cutAnswerAt?: number;
+  /** Bytes of the answer's body after which nothing more comes. */
+  readonly stallAnswerAt?: number;
   readonly change?: (answer: FakeAnswer, request: SeenRequest) => FakeAnswer;
   /** The answer's body goes out in so many pieces, a moment between them. */
   readonly trickle?: number;
   readonly delayMs?: number;
-  readonly also?: () => void;
+  readonly meanwhile?: () => void;
 }
 
 /** Counts what each fault has hit. */
@@ -59,7 +61,7 @@ export class Faults {
       const turn = one.seen++;
       const { after = 0, times = Infinity } = fault;
       if (turn < after || turn >= after + times) continue;
-      fault.also?.();
+      fault.meanwhile?.();
       return fault;
     }
     return undefined;

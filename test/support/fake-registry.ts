@@ -23,6 +23,8 @@ export class FakeRegistry {
   readonly #options: FakeRegistryOptions;
   readonly #repositories = new Map<string, FakeRepository>();
   readonly #faults = new Faults();
+  /** All that were ever given. */
+  readonly tokens: string[] = [];
   /** What each token allows: `name:action`. */
   readonly #tokens = new Map<string, ReadonlySet<string>>();
 
@@ -72,11 +74,8 @@ export class FakeRegistry {
     this.#tokens.clear();
   }
 
-  get tokens(): readonly string[] {
-    return [...this.#tokens.keys()];
-  }
-
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request; // a request that is no longer read loses it
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     const url = new URL(request.url!, `http://${this.host}`);
@@ -93,14 +92,14 @@ export class FakeRegistry {
     if (fault?.delayMs) await sleep(fault.delayMs);
     const { instead } = fault ?? {};
     if (instead === 'silence') return;
-    if (instead === 'cut') return void request.socket.destroy();
+    if (instead === 'cut') return void socket.destroy();
     const given = typeof instead === 'function' ? instead(seen) : instead;
     if (given) {
       request.resume();
       return await this.#send(seen, request, response, given, fault);
     }
     const answer = await this.#answer(seen, request, fault?.cutRequestAt);
-    if (answer === undefined || fault?.cutAnswer) return void request.socket.destroy();
+    if (answer === undefined || fault?.cutAnswer) return void socket.destroy();
     await this.#send(seen, request, response, fault?.change?.(answer, seen) ?? answer, fault);
   }
 
@@ -121,6 +120,7 @@ export class FakeRegistry {
         setImmediate(() => request.socket.destroy()),
       );
     }
+    if (fault?.stallAnswerAt !== undefined) return void response.write(body.subarray(0, fault.stallAnswerAt));
     const pieces = fault?.trickle ?? 1;
     for (let i = 0; i < pieces; i++) {
       const [from, to] = [i, i + 1].map((one) => Math.floor((body.length * one) / pieces));
@@ -195,6 +195,7 @@ export class FakeRegistry {
       }),
     );
     this.#tokens.set(token, new Set(allowed));
+    this.tokens.push(token);
     const body = Buffer.from(JSON.stringify({ token, expires_in: 300 }));
     return { status: 200, headers: { 'content-type': 'application/json' }, body };
   }
