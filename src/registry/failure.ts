@@ -60,9 +60,14 @@ export function isTransient(error: unknown): boolean {
   return hasCode(error, ...CUT, ...BEFORE_SENDING);
 }
 
-/** Errors of the system, of TLS and of undici have a code; an error without one is a bug. */
+/** Errors of the system, of TLS and of undici have a code; one without is a bug. */
 export function isOfTheNetwork(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+  return isNotHttp(error) || (error instanceof Error && 'code' in error && typeof error.code === 'string');
+}
+
+/** What undici's parser cannot read; it has not always a code. */
+export function isNotHttp(error: unknown): boolean {
+  return error instanceof Error && error.name === 'HTTPParserError';
 }
 
 const MAX_MESSAGE = 500;
@@ -75,6 +80,7 @@ export function plainText(text: string, secrets: Iterable<string>): string {
     .replace(/(https?:\/\/[^\s?"'`<>]*)\?[^\s"'`<>]*/g, '$1?…') // signed URLs
     // oxlint-disable-next-line no-control-regex
     .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ')
+    .replace(/ {2,}/g, ' ')
     .trim();
   return plain.length > MAX_MESSAGE ? `${plain.slice(0, MAX_MESSAGE)}…` : plain;
 }

@@ -1,5 +1,5 @@
 import { hasCode } from '../base/errors.js';
-import { isTransient, isUnsent, plainText, RegistryFailure } from './failure.js';
+import { isNotHttp, isTransient, isUnsent, plainText, RegistryFailure } from './failure.js';
 
 export interface RouteFacts {
   readonly doing: string;
@@ -97,7 +97,7 @@ function explain(error: unknown, { url, proxy }: RouteFacts): Explanation {
     const hint = 'if it asks clients for a certificate, name one with `keypair` in config.toml';
     return { what: 'the connection was cut', ...(isTls && { hint }) };
   }
-  if (error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_')) {
+  if (isNotHttp(error)) {
     return { what: 'the answer is not HTTP', ...(!isTls && { hint: 'does it speak TLS? remove `http = true`' }) };
   }
   return { what: messageOf(error) || 'the request failed' };
