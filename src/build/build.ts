@@ -93,7 +93,7 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
     const invocationId = randomBytes(16).toString('hex');
     const facts = { options, converted, file, context, sources, job, startedAt, invocationId };
     const provenance = options.provenance === false ? undefined : await provenanceOf(facts);
-    const input = { options, store, lease, machines, converted, ref, job, counter, startedAt };
+    const input = { options, store, lease, machines, registries, converted, ref, job, counter, startedAt };
     return { ...(await exportResult({ ...input, ...(provenance && { provenance }) })), invocationId };
   } finally {
     await machines.stop();

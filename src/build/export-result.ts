@@ -1,7 +1,10 @@
 import { allOrAbort } from '../base/abort.js';
 import type { Converted } from '../dockerfile/to-llb/options.js';
+import { annotationsAt } from '../exporter/annotations.js';
 import { makeImage, targetOf, type BuiltImage, type MadeImage, type ResultLayer } from '../exporter/make-image.js';
-import { exporterFor } from '../exporter/output-spec.js';
+import { exporterFor } from '../exporter/exporter-for.js';
+import { parseOutput } from '../exporter/output-spec.js';
+import type { Pushed } from '../exporter/push-destinations.js';
 import type { Provenance } from '../exporter/provenance/attest.js';
 import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 import type { OutputSpec } from '../exporter/types.js';
@@ -21,6 +24,7 @@ import { facesOf } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
+import type { LazyRegistries } from './lazy-registries.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import type { StepCounter } from './steps.js';
 
@@ -29,6 +33,7 @@ interface ExportInput {
   readonly store: Store;
   readonly lease: Lease;
   readonly machines: Machines;
+  readonly registries: LazyRegistries;
   readonly converted: Converted;
   readonly ref: RefId;
   readonly job: JobContext;
@@ -39,35 +44,40 @@ interface ExportInput {
 
 /** Hands the result to every output that is asked for, and tells what was built. */
 export async function exportResult(input: ExportInput): Promise<Omit<BuildResult, 'invocationId'>> {
-  const { options, store, machines, converted, ref, job, counter, provenance } = input;
-  const outputs: readonly OutputSpec[] = options.outputs ?? [{ type: 'image', names: [] }];
-  const tags = (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag)));
+  const { options, store, machines, registries, converted, ref, job, counter, provenance } = input;
+  const outputs: readonly OutputSpec[] = options.outputs ?? [parseOutput('type=image')];
+  const given = (options.tags ?? []).map(parseReference);
+  const tags = given.map(withDefaultTag);
   const epoch = converted.epoch;
-  const annotations = options.annotations ?? {};
+  const annotations = options.annotations ?? [];
   let image: Promise<{ readonly built: BuiltImage; readonly made: MadeImage }> | undefined;
   const assemble = (): NonNullable<typeof image> =>
     (image ??= assembleImage(input).then(async (built) => ({
       built,
-      made: await makeImage(built, store.blobs, epoch, annotations),
+      made: await makeImage(built, store.blobs, epoch, annotationsAt('manifest', annotations, built.config)),
     })));
   let exported: MadeImage | undefined;
   let stored: MadeImage | undefined;
+  const pushed: Pushed[] = [];
   for (const output of outputs) {
     const context = {
       ref,
-      tags,
+      tags: given,
       annotations,
       store,
+      registries,
       epoch,
       ...attestation(input),
       image: assemble,
       exportTree: (request: Parameters<Machines['exportTree']>[0]) => machines.exportTree(request, job),
     };
-    exported = (await exporterFor(output).export(context, job)) ?? exported;
-    if (output.type === 'image') stored = exported;
+    const one = await exporterFor(output).export(context, job);
+    pushed.push(...one.pushed);
+    exported = one.image ?? exported;
+    if (output.type === 'image' && output.store && !output.push) stored = one.image;
   }
   const counts = counter.counts;
-  const told = { counts, ...(provenance && { provenance }) };
+  const told = { pushed, counts, ...(provenance && { provenance }) };
   if (!image) return { size: 0, layers: [], tags: [], names: [], ...told };
   const { built, made } = await image;
   if (counts.ran > 0) await rememberTime(input, made);

@@ -5,6 +5,8 @@ export { BuildError, type ErrorCode } from '../base/errors.js';
 export { DockerfileError, type Diagnostic } from '../dockerfile/diagnostic.js';
 export type { BuildEvent } from '../job/events.js';
 export type { OutputSpec } from '../exporter/types.js';
+export { parseOutput } from '../exporter/output-spec.js';
+export { parseAnnotation, type ScopedAnnotation } from '../exporter/annotations.js';
 export type { ProvenanceOptions } from '../exporter/provenance/options.js';
 export type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 export { findImage, imageHistory, listImages, openStore, removeImages } from './images.js';

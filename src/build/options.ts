@@ -3,6 +3,8 @@ import type { Descriptor } from '../oci/descriptor.js';
 import type { Emit } from '../job/events.js';
 import type { ProvenanceOptions } from '../exporter/provenance/options.js';
 import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
+import type { ScopedAnnotation } from '../exporter/annotations.js';
+import type { Pushed } from '../exporter/push-destinations.js';
 import type { OutputSpec } from '../exporter/types.js';
 
 /** What one build is asked for. Paths are relative to the working directory. */
@@ -19,8 +21,7 @@ export interface BuildOptions {
   readonly tags?: readonly string[];
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Of the manifest. */
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: readonly ScopedAnnotation[];
   /** Registries are asked for every base image, whatever the store has and whatever is remembered. */
   readonly pull?: boolean;
   /** No registry is asked: images come from the store and from layouts. */
@@ -80,5 +81,7 @@ export interface BuildResult {
   readonly size: number;
   readonly layers: readonly { readonly diffId: string; readonly size: number; readonly createdBy: string }[];
   readonly tags: readonly string[];
+  /** What registries have now. */
+  readonly pushed: readonly Pushed[];
   readonly counts: { readonly cached: number; readonly ran: number };
 }

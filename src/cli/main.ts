@@ -32,7 +32,11 @@ export function program(): Command {
       collect,
     )
     .option('--label <name=value>', 'label of the image', collect)
-    .option('--annotation <name=value>', 'annotation of the manifest', collect)
+    .option(
+      '--annotation <[level:]name=value>',
+      'annotation of the manifest, or of index, manifest-descriptor, …',
+      collect,
+    )
     .option('--provenance <spec>', 'true, false or mode=min|max[,version=v1|v0.2]…: attest where the image comes from')
     .option('--sbom <spec>', 'SBOM attestation: false; nothing else is supported by this version')
     .option('--attest <spec>', 'the same in one: type=provenance[,mode=min|max]…', collect)
@@ -45,8 +49,13 @@ export function program(): Command {
     .option('--offline', 'ask no registry for base images (also: SLIPWAY_OFFLINE=1)')
     .option('--platform <platform>', 'os/architecture[/variant]')
     .option('--no-cache', 'run every step, use no cached result')
-    .option('-o, --output <spec>', 'type=image|oci|docker|local|tar[,dest=PATH]…, a path, or -', collect)
-    .option('--load', 'hand the image to Docker, podman or containerd, as `-o type=docker` without `dest=`')
+    .option(
+      '-o, --output <spec>',
+      'type=image|registry|oci|docker|local|tar|cacheonly[,KEY=VALUE]…, a path, or -',
+      collect,
+    )
+    .option('--push', 'push the image to where its names say: -o type=registry')
+    .option('--load', 'hand the image to Docker, podman or containerd: -o type=docker')
     .addOption(
       // commander takes `--no-x` for the opposite of `--x`, whose default would be true
       new Option('--no-cache-filter <stage>', 'run the steps of this stage; may be repeated')

@@ -6,19 +6,21 @@ import type { JobContext } from '../job/context.js';
 import { exportFailure } from '../base/system-errors.js';
 import { mustBeWrittenInto } from '../transfer/archive-file.js';
 import { fileStatement } from './provenance/attest.js';
-import type { ExportContext, Exporter } from './types.js';
+import type { ExportContext, Exported, Exporter, FilesOutput } from './types.js';
+
+const NOTHING: Exported = { pushed: [] };
 
 /** `type=local`: the files of the result in a directory. `type=tar`: the same as one tar. */
 export class FileTreeExporter implements Exporter {
-  readonly #form: 'directory' | 'tar';
-  readonly #dest: string;
+  readonly #spec: FilesOutput;
 
-  constructor(form: 'directory' | 'tar', dest: string) {
-    this.#form = form;
-    this.#dest = dest;
+  constructor(spec: FilesOutput) {
+    this.#spec = spec;
   }
 
-  async export({ ref, epoch, store, exportTree, provenance }: ExportContext, job: JobContext): Promise<undefined> {
+  async export({ ref, epoch, store, exportTree, provenance }: ExportContext, job: JobContext): Promise<Exported> {
+    const spec = this.#spec;
+    const { dest } = spec;
     const more = {
       ...(epoch !== undefined && { maxMtime: epoch }),
       ...(provenance && {
@@ -29,14 +31,15 @@ export class FileTreeExporter implements Exporter {
         },
       }),
     };
-    if (this.#form === 'directory') {
-      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'directory', ...more });
-      return undefined;
+    if (spec.type === 'local') {
+      const isMirror = spec.mode === 'delete';
+      await exportTree({ ref, dest: path.resolve(dest), form: 'directory', isMirror, ...more });
+      return NOTHING;
     }
-    const toStdout = this.#dest === '-';
-    if (!toStdout && !(await mustBeWrittenInto(this.#dest))) {
-      await exportTree({ ref, dest: path.resolve(this.#dest), form: 'tar', ...more });
-      return undefined;
+    const toStdout = dest === '-';
+    if (!toStdout && !(await mustBeWrittenInto(dest))) {
+      await exportTree({ ref, dest: path.resolve(dest), form: 'tar', ...more });
+      return NOTHING;
     }
     // The worker may see another file system than the caller for a pipe or a terminal, so it writes a file of the store.
     const temp = await store.blobs.tempPath();
@@ -44,13 +47,13 @@ export class FileTreeExporter implements Exporter {
       await exportTree({ ref, dest: temp, form: 'tar', ...more });
       const { signal } = job;
       if (toStdout) await pipeline(createReadStream(temp), process.stdout, { signal, end: false });
-      else await pipeline(createReadStream(temp), createWriteStream(this.#dest), { signal });
+      else await pipeline(createReadStream(temp), createWriteStream(dest), { signal });
     } catch (error) {
       job.signal.throwIfAborted();
-      throw exportFailure(this.#dest, error);
+      throw exportFailure(dest, error);
     } finally {
       await rm(temp, { force: true });
     }
-    return undefined;
+    return NOTHING;
   }
 }

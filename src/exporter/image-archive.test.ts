@@ -7,6 +7,8 @@ import { parseReference } from '../oci/reference.js';
 import { Store } from '../store/store.js';
 import { ImageArchiveExporter } from './image-archive.js';
 import { makeImage } from './make-image.js';
+import { parseOutput } from './output-spec.js';
+import type { ArchiveOutput } from './types.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-archive-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -24,18 +26,12 @@ async function exportTo(dest: string, name: string): Promise<void> {
     history: [],
   } as const;
   const built = { layers: [], config, baseHistory: [] };
-  const exporter = new ImageArchiveExporter({
-    type: 'oci',
-    dest,
-    tar: false,
-    compression: 'uncompressed',
-    compressionLevel: 0,
-    forceCompression: false,
-    rewriteTimestamp: false,
-    names: [],
-  });
+  const exporter = new ImageArchiveExporter(
+    parseOutput(`type=oci,dest=${dest},tar=false,compression=uncompressed`) as ArchiveOutput,
+  );
   const image = async () => ({ built, made: await makeImage(built, store.blobs, 0) });
-  const context = { ref: null, annotations: {}, image, tags: [parseReference(name)], store, epoch: 0 };
+  const registries = { get: () => Promise.reject(new Error('not asked for')) };
+  const context = { ref: null, annotations: [], image, tags: [parseReference(name)], store, registries, epoch: 0 };
   await exporter.export({ ...context, exportTree: () => Promise.reject(new Error('not asked for')) }, job);
 }
 

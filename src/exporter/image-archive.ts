@@ -5,51 +5,47 @@ import { copyGraph } from '../transfer/copy-graph.js';
 import { dockerManifest, writeImageArchive } from '../transfer/image-archive-file.js';
 import { LayoutDirectory } from '../transfer/layout-directory.js';
 import { indexEntries } from '../transfer/layout-index.js';
+import { annotationsAt } from './annotations.js';
 import { compressLayers } from './compress-layers.js';
-import { loadIntoEngine } from './engine/load-into-engine.js';
-import { blobsOf, makeImage, makeManifest, targetOf, type MadeImage } from './make-image.js';
-import { attestExport } from './provenance/attest-export.js';
-import { rewriteTimestamps } from './rewrite-timestamp.js';
-import type { ExportContext, Exporter, OutputSpec } from './types.js';
-
-type ArchiveSpec = Extract<OutputSpec, { type: 'oci' | 'docker' }>;
+import { formImage } from './form-image.js';
+import { blobsOf, targetOf } from './make-image.js';
+import type { ArchiveOutput, ExportContext, Exported, Exporter } from './types.js';
 
 /**
  * `type=oci`: an OCI image layout as a tar or a directory. `type=docker`: the same with the `manifest.json` that
- * `docker load` reads, or that archive handed to a container engine.
+ * `docker load` reads.
  */
 export class ImageArchiveExporter implements Exporter {
-  readonly #spec: ArchiveSpec;
+  readonly #spec: ArchiveOutput;
 
-  constructor(spec: ArchiveSpec) {
+  constructor(spec: ArchiveOutput) {
     this.#spec = spec;
   }
 
-  async export(context: ExportContext, job: JobContext): Promise<MadeImage> {
-    const { type, dest, tar, compression, compressionLevel, forceCompression, names, ociArtifact } = this.#spec;
+  async export(context: ExportContext, job: JobContext): Promise<Exported> {
+    const { type, dest, tar, names } = this.#spec;
     const { store, epoch } = context;
-    const { built, made } = await this.#image(context, job);
-    const { config } = made;
-    const layers = await compressLayers(
-      built.layers,
-      { type: compression, level: compressionLevel, force: forceCompression, mediaTypes: 'oci' },
-      store,
+    const references = names.length > 0 ? names.map(parseReference) : context.tags;
+    const tags = references.map(withDefaultTag);
+    const image = await formImage(
+      context,
+      this.#spec,
+      tags,
+      async (layers, options) => await compressLayers(layers, options, store, job),
       job,
     );
-    const tags = names.length > 0 ? names.map((name) => withDefaultTag(parseReference(name))) : context.tags;
-    const image = await makeManifest(config, layers, store.blobs, context.annotations);
-    const exported = await attestExport(image, context, tags, ociArtifact);
-    const target = targetOf(exported);
+    const { config, layers } = image;
+    const target = targetOf(image);
     const created = new Date(epoch === undefined ? job.now() : epoch * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-    const annotations = { [annotationKeys.created]: created };
+    const all = [...context.annotations, ...this.#spec.annotations];
+    const platform = (await context.image()).built.config;
+    const own = annotationsAt(image.attested ? 'index-descriptor' : 'manifest-descriptor', all, platform);
+    const annotations = { ...own, [annotationKeys.created]: created };
     const entries = indexEntries(target, { references: tags }, annotations);
     const docker = type === 'docker' ? [{ config, layers, names: tags }] : undefined;
     const source = store.blobs;
-    const blobs = blobsOf(exported);
-    if (dest === undefined) {
-      await loadIntoEngine({ source, target, blobs, config, layers, tags }, process.env, job);
-    } else if (tar) {
-      await writeImageArchive(dest, { source, blobs, entries, ...(docker && { docker }) }, job);
+    if (tar) {
+      await writeImageArchive(dest, { source, blobs: blobsOf(image), entries, ...(docker && { docker }) }, job);
     } else {
       await LayoutDirectory.write(dest, job, async (layout) => {
         await copyGraph(source, layout, target, { job, doing: 'writing' });
@@ -57,19 +53,6 @@ export class ImageArchiveExporter implements Exporter {
         await layout.addEntries(entries);
       });
     }
-    return { ...exported, descriptorAnnotations: annotations };
-  }
-
-  async #image(context: ExportContext, job: JobContext): ReturnType<ExportContext['image']> {
-    const image = await context.image();
-    if (!this.#spec.rewriteTimestamp) return image;
-    if (context.epoch === undefined) {
-      const text =
-        '`rewrite-timestamp` has no time to rewrite to: set SOURCE_DATE_EPOCH in the environment or as a build argument';
-      job.emit({ type: 'notice', level: 'warning', text, at: job.now() });
-      return image;
-    }
-    const built = await rewriteTimestamps(image.built, context.epoch, context.store, job);
-    return { built, made: await makeImage(built, context.store.blobs, context.epoch) };
+    return { image: { ...image, descriptorAnnotations: annotations }, pushed: [] };
   }
 }

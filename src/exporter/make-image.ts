@@ -2,6 +2,7 @@ import { mediaTypes, type Descriptor, type Manifest } from '../oci/descriptor.js
 import type { HistoryEntry, ImageConfig } from '../oci/image-config.js';
 import type { LayerFact } from '../store/refs.js';
 import type { BlobStore } from '../store/blobs.js';
+import type { Annotations } from './annotations.js';
 import { encodeConfig } from './encode-config.js';
 import { finishConfig } from './finish-config.js';
 
@@ -22,9 +23,6 @@ export interface BuiltImage {
   /** Of the image that all of it stands on. */
   readonly baseHistory: readonly HistoryEntry[];
 }
-
-/** Of the manifest. */
-export type Annotations = Readonly<Record<string, string>>;
 
 export interface MadeImage {
   readonly manifest: Descriptor;
@@ -69,21 +67,23 @@ export async function makeImage(
   );
 }
 
-/** Writes a manifest over a config and layers that are in the store. */
+/** Writes a manifest of `family` over a config and layers. Docker's has no annotations: they are left out of it. */
 export async function makeManifest(
   config: Descriptor,
   layers: readonly Descriptor[],
   blobs: BlobStore,
   annotations: Annotations = {},
+  family: 'oci' | 'docker' = 'oci',
 ): Promise<MadeImage> {
+  const mediaType = family === 'oci' ? mediaTypes.manifest : mediaTypes.dockerManifest;
   const manifest: Manifest = {
     schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
+    mediaType,
     config,
     layers,
-    ...(Object.keys(annotations).length > 0 && { annotations }),
+    ...(family === 'oci' && Object.keys(annotations).length > 0 && { annotations }),
   };
   const bytes = Buffer.from(JSON.stringify(manifest, undefined, 2));
   const digest = await blobs.putBytes(bytes);
-  return { manifest: { mediaType: mediaTypes.manifest, digest, size: bytes.byteLength }, config, layers };
+  return { manifest: { mediaType, digest, size: bytes.byteLength }, config, layers };
 }

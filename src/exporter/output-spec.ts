@@ -1,134 +1,140 @@
-import { BuildError } from '../base/errors.js';
 import { withSuggestion } from '../base/suggest.js';
-import { FileTreeExporter } from './file-tree.js';
-import { ImageArchiveExporter } from './image-archive.js';
-import { ImageStoreExporter } from './image-store.js';
-import type { Exporter, OutputSpec } from './types.js';
+import { compressionLevels } from '../layer/compression.js';
+import { annotationOption } from './annotations.js';
+import type { Compression } from './layer-form.js';
+import { OutputOptions } from './output-options.js';
+import type { ImageForm, OutputSpec } from './types.js';
 
-const TYPES = ['image', 'oci', 'docker', 'local', 'tar'] as const;
-const ARCHIVE_KEYS = [
-  'dest',
-  'tar',
-  'name',
-  'compression',
-  'compression-level',
-  'force-compression',
-  'rewrite-timestamp',
-  'oci-artifact',
-];
-const KEYS: Readonly<Record<(typeof TYPES)[number], readonly string[]>> = {
-  image: ['name', 'oci-artifact'],
-  oci: ARCHIVE_KEYS,
-  docker: ARCHIVE_KEYS,
-  local: ['dest'],
-  tar: ['dest'],
+const IMAGE_KEYS = ['oci-mediatypes', 'oci-artifact', 'compression', 'compression-level', 'force-compression'];
+const FORM_KEYS = ['name', ...IMAGE_KEYS, 'rewrite-timestamp'];
+const PUSH_KEYS = ['push', 'push-by-digest', 'registry.insecure', 'store', 'name-canonical', 'dangling-name-prefix'];
+
+/** What `-o` may ask for: the options of each type, by name. */
+const OUTPUTS = {
+  image: { keys: [...FORM_KEYS, ...PUSH_KEYS], read: imageOutput },
+  registry: { keys: [...FORM_KEYS, ...PUSH_KEYS], read: imageOutput },
+  oci: { keys: ['dest', 'tar', ...FORM_KEYS], read: archiveOutput },
+  docker: { keys: ['dest', 'tar', ...FORM_KEYS], read: archiveOutput },
+  local: { keys: ['dest', 'mode'], read: localOutput },
+  tar: { keys: ['dest'], read: tarOutput },
+  cacheonly: { keys: [], read: (): OutputSpec => ({ type: 'cacheonly' }) },
+} as const satisfies Readonly<
+  Record<string, { keys: readonly string[]; read: (options: OutputOptions) => OutputSpec }>
+>;
+
+type OutputType = keyof typeof OUTPUTS;
+
+const TYPES = Object.keys(OUTPUTS) as readonly OutputType[];
+
+/** Options of BuildKit's that change nothing here, with the reason. */
+const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
+  unpack: 'a base is unpacked when a RUN stands on it',
+  buildinfo: 'BuildKit has dropped it',
+  'buildinfo-attrs': 'BuildKit has dropped it',
+};
+
+/** Options of BuildKit's that this version has not: what to do in place of each. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'prefer-nondist-layers': 'foreign layers of a base stay foreign, and none is made',
+  'attestation-inline': 'attestations stand in an index beside the image',
+  'compatibility-version': 'images are as those of the newest BuildKit',
+  'source-date-epoch': 'set SOURCE_DATE_EPOCH in the environment or as a build argument',
+  'platform-split': 'one platform is built at a time, so that nothing has to be split',
+  'attestation-prefix': 'one platform is built at a time, so that its statement needs no prefix',
 };
 
 /**
  * Reads the value of `-o` as buildx does: `type=oci,dest=image.tar`, a bare path for `type=local`, `-` for
- * `type=tar,dest=-`. Throws BuildError USAGE.
+ * `type=tar,dest=-`. Throws BuildError USAGE, and UNSUPPORTED for options that only BuildKit has.
  */
 export function parseOutput(text: string): OutputSpec {
   if (text === '-') return { type: 'tar', dest: '-' };
-  if (!text.includes('=')) return { type: 'local', dest: text };
-  const given = new Map<string, string>();
-  for (const part of splitCsv(text)) {
-    const equals = part.indexOf('=');
-    if (equals < 0) throw usage(text, `\`${part}\` is not \`key=value\``);
-    given.set(part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1));
-  }
-  const type = given.get('type');
+  if (!text.includes('=')) return { type: 'local', dest: text, mode: 'copy' };
+  const options = new OutputOptions(text);
+  const type = options.get('type');
+  if (type === undefined) throw options.usage('`type=` is missing', `the types are: ${TYPES.join(', ')}`);
   const known = TYPES.find((one) => one === type);
   if (!known) {
-    if (type === undefined) throw usage(text, '`type=` is missing');
-    throw usage(
-      text,
-      withSuggestion(`unknown type \`${type}\``, type, TYPES, false),
-      `the types are: ${TYPES.join(', ')}`,
-    );
+    const what = withSuggestion(`unknown type \`${type}\``, type, TYPES, false);
+    throw options.usage(what, `the types are: ${TYPES.join(', ')}`);
   }
-  for (const key of given.keys()) {
-    if (key === 'type' || KEYS[known].includes(key)) continue;
-    throw usage(text, withSuggestion(`\`type=${known}\` has no option \`${key}\``, key, KEYS[known], false));
-  }
-  const names = (given.get('name') ?? '').split(',').filter((name) => name !== '');
-  const ociArtifact = boolean(text, given, 'oci-artifact', true);
-  if (known === 'image') return { type: known, names, ociArtifact };
-  const dest = given.get('dest');
-  if (known === 'local' || known === 'tar') {
-    if (!dest) throw usage(text, `\`type=${known}\` needs \`dest=\``);
-    return { type: known, dest };
-  }
-  const tar = boolean(text, given, 'tar', true);
-  if (!dest && known === 'oci') throw usage(text, `\`type=${known}\` needs \`dest=\``);
-  if (!dest && !tar) throw usage(text, 'a directory needs `dest=`');
-  if (!tar && dest === '-') throw usage(text, 'a directory cannot be written to stdout');
+  const { keys, read } = OUTPUTS[known];
+  for (const key of options.keys) requireKnown(key, known, keys, options);
+  return read(options);
+}
+
+function requireKnown(key: string, type: OutputType, keys: readonly string[], options: OutputOptions): void {
+  const hasImage = keys.includes('name');
+  if (key === 'type' || keys.includes(key) || Object.hasOwn(WITHOUT_EFFECT, key)) return;
+  if (hasImage && /^annotation[-.[]/.test(key)) return;
+  if (Object.hasOwn(REFUSED, key)) throw options.unsupported(`the option \`${key}\``, REFUSED[key]!);
+  throw options.usage(withSuggestion(`\`type=${type}\` has no option \`${key}\``, key, keys, false));
+}
+
+function imageOutput(options: OutputOptions): OutputSpec {
+  const push = options.boolean('push', options.get('type') === 'registry');
+  const prefix = options.get('dangling-name-prefix');
   return {
-    type: known,
-    ...(dest && { dest }),
-    tar,
-    names,
-    ociArtifact,
-    compression: compression(text, given),
-    compressionLevel: level(text, given),
-    forceCompression: boolean(text, given, 'force-compression', false),
-    rewriteTimestamp: boolean(text, given, 'rewrite-timestamp', false),
+    type: 'image',
+    ...formOf(options),
+    push,
+    pushByDigest: options.boolean('push-by-digest', false),
+    insecure: options.boolean('registry.insecure', false),
+    // What is only pushed is not listed among the images of this machine, as with buildx.
+    store: options.boolean('store', options.get('type') === 'image'),
+    canonicalName: options.boolean('name-canonical', false),
+    ...(prefix !== undefined && { danglingNamePrefix: prefix }),
   };
 }
 
-/** A new kind of output is a member of `OutputSpec`, its options above, its exporter in a file of its own, and a line here. */
-export function exporterFor(spec: OutputSpec): Exporter {
-  switch (spec.type) {
-    case 'image':
-      return new ImageStoreExporter(spec);
-    case 'oci':
-    case 'docker':
-      return new ImageArchiveExporter(spec);
-    case 'local':
-      return new FileTreeExporter('directory', spec.dest);
-    case 'tar':
-      return new FileTreeExporter('tar', spec.dest);
+function archiveOutput(options: OutputOptions): OutputSpec {
+  const type = options.get('type') as 'oci' | 'docker';
+  const tar = options.boolean('tar', true);
+  const dest = options.get('dest');
+  const form = formOf(options);
+  if (!dest && type === 'docker' && tar) return { type: 'engine', ...form };
+  if (!dest) throw options.usage(`\`type=${type}\` needs \`dest=\``);
+  if (!tar && dest === '-') throw options.usage('a directory cannot be written to stdout');
+  return { type, dest, tar, ...form };
+}
+
+function localOutput(options: OutputOptions): OutputSpec {
+  const dest = options.get('dest');
+  if (!dest) throw options.usage('`type=local` needs `dest=`');
+  if (dest === '-') throw options.usage('a directory cannot be written to stdout');
+  return { type: 'local', dest, mode: options.oneOf('mode', ['copy', 'delete'], 'copy') };
+}
+
+function tarOutput(options: OutputOptions): OutputSpec {
+  const dest = options.get('dest');
+  if (!dest) throw options.usage('`type=tar` needs `dest=`');
+  return { type: 'tar', dest };
+}
+
+function formOf(options: OutputOptions): ImageForm {
+  const mediaTypes = options.boolean('oci-mediatypes', true) ? 'oci' : 'docker';
+  const compression = compressionOf(options);
+  const { least, most, usual } =
+    compression === 'uncompressed' ? compressionLevels.gzip : compressionLevels[compression];
+  if (mediaTypes === 'docker') {
+    const given = compression === 'zstd' ? '"compression=zstd"' : '"oci-artifact=true"';
+    const conflicts = compression === 'zstd' || options.boolean('oci-artifact', false);
+    if (conflicts) throw options.usage(`exporter option ${given} conflicts with "oci-mediatypes=false"`); // BuildKit's words
   }
+  return {
+    names: (options.get('name') ?? '').split(',').filter((name) => name !== ''),
+    mediaTypes,
+    ociArtifact: options.boolean('oci-artifact', mediaTypes === 'oci'),
+    compression,
+    compressionLevel: options.whole('compression-level', least, most, usual),
+    forceCompression: options.boolean('force-compression', false),
+    rewriteTimestamp: options.boolean('rewrite-timestamp', false),
+    annotations: options.keys.flatMap((key) => annotationOption(key, options.get(key)!) ?? []),
+  };
 }
 
-/** Go's encoding/csv for one record: fields may be quoted as a whole, `""` is a quote. */
-function splitCsv(text: string): string[] {
-  const fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]!;
-    if (quoted && c === '"' && text[i + 1] === '"') field += text[i++];
-    else if (c === '"' && (quoted || field === '')) quoted = !quoted;
-    else if (c === ',' && !quoted) {
-      fields.push(field);
-      field = '';
-    } else field += c;
-  }
-  if (quoted) throw usage(text, 'a quote is not closed');
-  return [...fields, field];
-}
-
-function compression(text: string, given: ReadonlyMap<string, string>): 'gzip' | 'uncompressed' {
-  const value = given.get('compression') ?? 'gzip';
-  if (value === 'gzip' || value === 'uncompressed') return value;
-  throw usage(text, `compression \`${value}\` is not supported by this version`, 'take `gzip` or `uncompressed`');
-}
-
-function level(text: string, given: ReadonlyMap<string, string>): number {
-  const value = given.get('compression-level') ?? '6';
-  if (!/^[0-9]$/.test(value)) throw usage(text, `\`compression-level\` must be 0 to 9, not \`${value}\``);
-  return Number(value);
-}
-
-function boolean(text: string, given: ReadonlyMap<string, string>, key: string, fallback: boolean): boolean {
-  const value = given.get(key);
-  if (value === undefined) return fallback;
-  if (value === 'true' || value === '1' || value === '') return true;
-  if (value === 'false' || value === '0') return false;
-  throw usage(text, `\`${key}\` must be \`true\` or \`false\`, not \`${value}\``);
-}
-
-function usage(text: string, what: string, hint?: string): BuildError {
-  return new BuildError('USAGE', `invalid output \`${text}\`: ${what}`, hint === undefined ? {} : { hint });
+function compressionOf(options: OutputOptions): Compression {
+  const value = options.get('compression');
+  if (value === 'estargz') throw options.unsupported('compression `estargz`', 'take `gzip`, `zstd` or `uncompressed`');
+  return options.oneOf('compression', ['gzip', 'zstd', 'uncompressed'], 'gzip');
 }

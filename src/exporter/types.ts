@@ -1,29 +1,72 @@
 import type { JobContext } from '../job/context.js';
 import type { Reference } from '../oci/reference.js';
+import type { Registries } from '../registry/types.js';
 import type { ExportTreeRequest, RefId } from '../worker/machine.js';
 import type { Store } from '../store/store.js';
+import type { ScopedAnnotation } from './annotations.js';
 import type { Compression } from './layer-form.js';
-import type { Annotations, BuiltImage, MadeImage } from './make-image.js';
+import type { BuiltImage, MadeImage } from './make-image.js';
 import type { Provenance } from './provenance/attest.js';
+import type { Pushed } from './push-destinations.js';
+
+/** In what form an image leaves. */
+export interface ImageForm {
+  /** In addition to the names that the build gives. */
+  readonly names: readonly string[];
+  /** Of which family the media types are. */
+  readonly mediaTypes: 'oci' | 'docker';
+  /** An attestation is an artifact that names the image as its subject, not something like an image. */
+  readonly ociArtifact: boolean;
+  readonly compression: Compression;
+  readonly compressionLevel: number;
+  readonly forceCompression: boolean;
+  /** Times later than SOURCE_DATE_EPOCH become it, in the layers that the build made. */
+  readonly rewriteTimestamp: boolean;
+  /** In addition to those of the build. */
+  readonly annotations: readonly ScopedAnnotation[];
+}
+
+/** An image that stays in the store, is pushed, or both. */
+export interface ImageOutput extends ImageForm {
+  readonly type: 'image';
+  /** It is listed in the store under its names. */
+  readonly store: boolean;
+  readonly push: boolean;
+  /** No tag is moved by the push. */
+  readonly pushByDigest: boolean;
+  /** Plain HTTP and unverified TLS are taken too. */
+  readonly insecure: boolean;
+  /** It is also listed under `name@digest`. */
+  readonly canonicalName: boolean;
+  /** Without a name it is listed under `prefix@digest`. */
+  readonly danglingNamePrefix?: string;
+}
+
+export interface ArchiveOutput extends ImageForm {
+  readonly type: 'oci' | 'docker';
+  readonly dest: string;
+  /** False for a directory. */
+  readonly tar: boolean;
+}
+
+/** Handed to a container engine. */
+export interface EngineOutput extends ImageForm {
+  readonly type: 'engine';
+}
+
+export type FilesOutput =
+  /** `delete`: what the result does not have goes from the directory. */
+  | { readonly type: 'local'; readonly dest: string; readonly mode: 'copy' | 'delete' }
+  | { readonly type: 'tar'; readonly dest: string };
 
 /** `-o`, read and checked: one member a kind of output. */
 export type OutputSpec =
-  | { readonly type: 'image'; readonly names: readonly string[]; readonly ociArtifact?: boolean }
-  | {
-      readonly type: 'oci' | 'docker';
-      /** Absent for `docker` alone: the image is handed to a container engine. */
-      readonly dest?: string;
-      readonly tar: boolean;
-      readonly compression: Compression;
-      readonly compressionLevel: number;
-      readonly forceCompression: boolean;
-      /** Times later than SOURCE_DATE_EPOCH become it, in the layers that the build made. */
-      readonly rewriteTimestamp: boolean;
-      readonly names: readonly string[];
-      /** An attestation is an artifact that names the image as its subject, not something like an image. Default: true. */
-      readonly ociArtifact?: boolean;
-    }
-  | { readonly type: 'local' | 'tar'; readonly dest: string };
+  | ImageOutput
+  | ArchiveOutput
+  | EngineOutput
+  | FilesOutput
+  /** The steps are run, and their results stay for the next build. */
+  | { readonly type: 'cacheonly' };
 
 /** What an exporter is given. */
 export interface ExportContext {
@@ -31,18 +74,26 @@ export interface ExportContext {
   readonly ref: RefId;
   /** The image, and how it stands in the store; made when first asked for. */
   readonly image: () => Promise<{ readonly built: BuiltImage; readonly made: MadeImage }>;
+  /** As they were given: one without a tag may stand for any. */
   readonly tags: readonly Reference[];
-  readonly annotations: Annotations;
+  readonly annotations: readonly ScopedAnnotation[];
   /** What images and files are to carry. */
   readonly provenance?: Provenance;
   readonly store: Store;
+  readonly registries: { get(): Promise<Registries> };
   /** Seconds since 1970 in place of the clock (SOURCE_DATE_EPOCH). */
   readonly epoch: number | undefined;
   readonly exportTree: (request: ExportTreeRequest) => Promise<void>;
 }
 
+/** What came of one output. */
+export interface Exported {
+  /** The image in the form that it was exported in; undefined for what is no image. */
+  readonly image?: MadeImage;
+  readonly pushed: readonly Pushed[];
+}
+
 /** Turns the result of a build into something for use elsewhere. */
 export interface Exporter {
-  /** Gives the image in the form that it was exported in; undefined for what is no image. */
-  export(context: ExportContext, job: JobContext): Promise<MadeImage | undefined>;
+  export(context: ExportContext, job: JobContext): Promise<Exported>;
 }

@@ -22,6 +22,7 @@ import { writerTo } from './layer-writer.js';
 import type { MachineParts } from './local-machine.js';
 import type { ExportTreeRequest } from './machine.js';
 import { contentOf, type OpenView } from './ref-views.js';
+import { removeOthers } from './remove-others.js';
 import { scratch } from './scratch.js';
 import { statementItem } from './statement-item.js';
 
@@ -40,7 +41,7 @@ export async function exportTree(request: ExportTreeRequest, parts: MachineParts
   if (statement) items.push(await statementItem(statement, items, open.view, opts));
   try {
     if (request.form === 'tar') writeTar(items, request.dest);
-    else await writeFiles(items, open, request.dest);
+    else await writeFiles(items, open, request);
   } catch (error) {
     throw exportFailure(request.dest, error);
   }
@@ -84,9 +85,19 @@ function writeTar(items: readonly PackItem[], dest: string): void {
  * Into a directory that may hold files already, as BuildKit: what is there stays unless something takes its name. The
  * files belong to the user who builds, whatever their owners in the image: root of a user namespace is that user.
  */
-async function writeFiles(items: readonly PackItem[], open: OpenView, dest: string): Promise<void> {
+async function writeFiles(
+  items: readonly PackItem[],
+  open: OpenView,
+  { dest, isMirror }: ExportTreeRequest,
+): Promise<void> {
   const root = fromText(dest);
   mkdirSync(dest, { recursive: true });
+  if (isMirror) {
+    removeOthers(
+      root,
+      items.map(({ entry }) => entry.path),
+    );
+  }
   for (const item of items) {
     const { entry } = item;
     const file = toFsPath(`${root}/${entry.path}`);

@@ -117,6 +117,8 @@ export interface ExportTreeRequest {
   readonly ref: RefId;
   readonly dest: string;
   readonly form: 'directory' | 'tar';
+  /** What the ref does not have goes from the directory. */
+  readonly isMirror?: boolean;
   /** Seconds since 1970 that no mtime may exceed. */
   readonly maxMtime?: number;
   /** An in-toto statement to stand in the root beside the files. Its subjects are all regular files of the ref. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { build, type BuildOptions } from '../../src/build/index.js';
+import { build, parseOutput, type BuildOptions } from '../../src/build/index.js';
 import type { Descriptor } from '../../src/oci/descriptor.js';
 import type { ImageConfig } from '../../src/oci/image-config.js';
 import { compareEntries, differ, entryShapes, historyShape, readBuiltImage, type EntryShape } from './compare.js';
@@ -138,18 +138,7 @@ function buildOptions(
       ]),
     ),
     ...(options.network !== undefined && { network: options.network as 'host' | 'none' }),
-    outputs: [
-      {
-        type: 'oci',
-        dest: layout,
-        tar: false,
-        names: [],
-        compression: 'uncompressed',
-        compressionLevel: 6,
-        forceCompression: false,
-        rewriteTimestamp: true,
-      },
-    ],
+    outputs: [parseOutput(`type=oci,dest=${layout},tar=false,compression=uncompressed,rewrite-timestamp=true`)],
     signal: AbortSignal.timeout(120_000),
   };
 }

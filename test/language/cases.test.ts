@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { build, BuildError } from '../../src/build/index.js';
+import { build, BuildError, parseOutput } from '../../src/build/index.js';
 import type { ImageConfig } from '../../src/oci/image-config.js';
 import { readImage } from '../support/image.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
@@ -57,18 +57,7 @@ test.each(cases)('$name', async ({ name, dockerfile, buildArgs, target, error, .
     buildArgs: { SOURCE_DATE_EPOCH: String(EPOCH), ...buildArgs },
     noCache: true,
     ...(target !== undefined && { target }),
-    outputs: [
-      {
-        type: 'oci',
-        dest,
-        tar: false,
-        names: [],
-        compression: 'uncompressed',
-        compressionLevel: 6,
-        forceCompression: false,
-        rewriteTimestamp: true,
-      },
-    ],
+    outputs: [parseOutput(`type=oci,dest=${dest},tar=false,compression=uncompressed,rewrite-timestamp=true`)],
     signal: AbortSignal.timeout(30_000),
   });
   if (error !== undefined) {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { digestOf } from '../../oci/digest.js';
 import { makePredicate } from '../../exporter/provenance/make-predicate.js';
 import { DEFAULT_PROVENANCE } from '../../exporter/provenance/options.js';
-import { attestationFlags, buildMetadata, imageId, parseAnnotations, writeResult } from './build-metadata.js';
+import { attestationFlags, buildMetadata, imageId, writeResult } from './build-metadata.js';
 
 const exported = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: digestOf('gzip'), size: 7 };
 const described = { ...exported, annotations: { a: 'b' }, platform: { architecture: 'amd64', os: 'linux' } };
@@ -33,6 +33,7 @@ const result = {
   layers: [],
   tags: ['a:1', 'b:1'],
   names: ['docker.io/library/a:1', 'docker.io/library/b:1'],
+  pushed: [],
   counts: { cached: 0, ran: 1 },
 };
 const least = {
@@ -100,13 +101,6 @@ test('attestations are asked for, or turned off, by flags and by the environment
   expect(attestationFlags({ provenance: 'mode=min' }, off)).toMatchObject({ mode: 'min', attached: true });
   expect(attestationFlags({ attest: ['type=provenance,mode=max'], sbom: 'false' }, {})).toMatchObject({ mode: 'max' });
   expect(() => attestationFlags({ sbom: 'true' }, {})).toThrow('SBOM attestations are not supported');
-});
-
-test('annotations are of the manifest', () => {
-  expect(parseAnnotations(['a=b', 'manifest:c=d=e', 'org.x:y=z'])).toEqual({ a: 'b', c: 'd=e', 'org.x:y': 'z' });
-  for (const level of ['index', 'manifest-descriptor', 'manifest[linux/amd64]', 'index,manifest']) {
-    expect(() => parseAnnotations([`${level}:a=b`])).toThrow(`annotations of \`${level}\``);
-  }
 });
 
 test('a result file that cannot be written is an error with its name', async () => {

@@ -7,7 +7,6 @@ import { toSlsa02 } from '../../exporter/provenance/slsa02.js';
 import type { BuildEvent } from '../../job/events.js';
 import { isIndexType } from '../../oci/descriptor.js';
 import { warningStatus } from '../output/rawjson.js';
-import { nameValues } from './name-values.js';
 
 type Warning = Extract<BuildEvent, { readonly type: 'check' }>;
 
@@ -71,22 +70,6 @@ export function attestationFlags(
   if (flags.provenance !== undefined) given.push({ flag: 'provenance', value: flags.provenance });
   if (flags.sbom !== undefined) given.push({ flag: 'sbom', value: flags.sbom });
   return parseAttestations(given) ?? (isTrue(env['BUILDX_NO_DEFAULT_ATTESTATIONS']) ? false : undefined);
-}
-
-/**
- * Reads `--annotation`: `name=value` or `manifest:name=value`. Throws USAGE for other levels: a build makes one manifest,
- * and no index that could carry an annotation.
- */
-export function parseAnnotations(values: readonly string[]): Readonly<Record<string, string>> {
-  const bare = values.map((value) => {
-    const level = /^((?:index|manifest)(?:-descriptor)?(?:\[[^\]]*\])?(?:,[^:=]*)?):/.exec(value)?.[1];
-    if (level === undefined) return value;
-    if (level === 'manifest') return value.slice('manifest:'.length);
-    throw new BuildError('USAGE', `annotations of \`${level}\` are not supported by this version`, {
-      hint: 'write `--annotation name=value` or `--annotation manifest:name=value`',
-    });
-  });
-  return nameValues('--annotation', bare);
 }
 
 /** Writes a file that is asked for beside the image; it is there whole or not at all. */

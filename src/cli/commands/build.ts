@@ -1,12 +1,12 @@
 import { BuildError } from '../../base/errors.js';
 import { build, type BuildOptions, type BuildResult } from '../../build/index.js';
-import { parseOutput } from '../../exporter/output-spec.js';
-import type { OutputSpec } from '../../exporter/types.js';
+import { parseAnnotation } from '../../exporter/annotations.js';
 import type { BuildEvent } from '../../job/events.js';
 import { formatDuration, formatSize, formatTable } from '../../report/format.js';
 import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';
 import { answerCall, parseCall } from './call.js';
-import { attestationFlags, buildMetadata, imageId, parseAnnotations, writeResult } from './build-metadata.js';
+import { attestationFlags, buildMetadata, imageId, writeResult } from './build-metadata.js';
+import { buildOutputs } from './build-outputs.js';
 import { nameValues } from './name-values.js';
 import { warningSummary } from '../../report/dockerfile/check-text.js';
 import { LogTail } from '../output/log-tail.js';
@@ -32,6 +32,7 @@ interface BuildFlags {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly output?: readonly string[];
+  readonly push?: boolean;
   readonly load?: boolean;
   readonly network?: string;
   readonly cacheFilter?: readonly string[];
@@ -84,11 +85,14 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
     process.stderr.write(warningSummary(warnings));
   }
   const toStdout = options.outputs?.some((one) => 'dest' in one && one.dest === '-') ?? false;
-  if (result.manifestDigest !== undefined && !toStdout) process.stdout.write(`${result.manifestDigest}\n`);
+  const digest = result.pushed[0]?.digest ?? result.manifestDigest;
+  if (digest !== undefined && !toStdout) process.stdout.write(`${digest}\n`);
 }
 
 function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): BuildOptions {
   const provenance = attestationFlags(flags, process.env);
+  const allow = flags.allow?.flatMap((one) => one.split(','));
+  const outputs = buildOutputs({ ...flags, ...(allow && { allow }) });
   return {
     context,
     signal,
@@ -100,28 +104,23 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
     ...(flags.platform !== undefined && { platform: flags.platform }),
     ...(flags.isolation !== undefined && { isolation: flags.isolation }),
     ...(flags.network !== undefined && { network: networkMode(flags.network) }),
-    ...((flags.output !== undefined || flags.load) && { outputs: outputs(flags) }),
+    ...(outputs && { outputs }),
     ...(flags.cacheFilter !== undefined && { noCacheFilter: flags.cacheFilter.flatMap((one) => one.split(',')) }),
     ...(flags.secret !== undefined && { secrets: parseSecrets(flags.secret, process.env) }),
     ...(flags.ssh !== undefined && { ssh: parseAgents(flags.ssh, process.env) }),
     ...(flags.addHost !== undefined && { addHosts: parseHosts(flags.addHost) }),
     ...(flags.ulimit !== undefined && { ulimits: parseUlimits(flags.ulimit) }),
     ...(flags.shmSize !== undefined && { shmSize: parseShmSize(flags.shmSize) }),
-    ...(flags.allow !== undefined && { allow: flags.allow.flatMap((one) => one.split(',')) }),
+    ...(allow && { allow }),
     buildArgs: nameValues('--build-arg', flags.buildArg ?? [], process.env),
     labels: nameValues('--label', flags.label ?? []),
-    annotations: parseAnnotations(flags.annotation ?? []),
+    annotations: (flags.annotation ?? []).flatMap(parseAnnotation),
     pull: flags.pull ?? false,
     offline: flags.offline ?? /^(1|true)$/i.test(process.env['SLIPWAY_OFFLINE'] ?? ''),
     buildContexts: nameValues('--build-context', flags.buildContext ?? []),
     noCache: flags.cache === false,
     trustHostCa: flags.trustHostCa ?? false,
   };
-}
-
-/** `--load` adds to what is asked for; the store has the image too, as without it, when nothing else is. */
-function outputs({ output = ['type=image'], load }: BuildFlags): readonly OutputSpec[] {
-  return [...output, ...(load ? ['type=docker'] : [])].map(parseOutput);
 }
 
 function networkMode(mode: string): 'default' | 'host' | 'none' {
@@ -138,6 +137,7 @@ function summary(result: BuildResult, durationMs: number): string {
   const total = `${formatSize(result.size)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}`;
   return (
     `${table}built${names}: ${total}, ${counts.ran} step${counts.ran === 1 ? '' : 's'} run, ` +
-    `${counts.cached} cached, ${formatDuration(durationMs)}\n`
+    `${counts.cached} cached, ${formatDuration(durationMs)}\n` +
+    result.pushed.map(({ name, digest }) => `pushed ${name}: ${digest}\n`).join('')
   );
 }

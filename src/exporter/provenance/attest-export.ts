@@ -1,15 +1,38 @@
+import { BuildError } from '../../base/errors.js';
 import type { Reference } from '../../oci/reference.js';
+import { annotationsAt } from '../annotations.js';
 import type { MadeImage } from '../make-image.js';
-import type { ExportContext } from '../types.js';
+import type { ExportContext, ImageForm } from '../types.js';
 import { attestProvenance } from './attest.js';
 
-/** The image as it is exported under `names`: with its provenance, where that is asked for. */
+/**
+ * The image as it is exported under `names`: with its provenance, where that is asked for. Annotations of the index and
+ * of descriptors are put where they belong. Throws USAGE for what cannot carry an attestation or an annotation.
+ */
 export async function attestExport(
   image: MadeImage,
-  { provenance, store }: ExportContext,
+  { provenance, annotations, store }: Pick<ExportContext, 'provenance' | 'annotations' | 'store'>,
   names: readonly Reference[],
-  ociArtifact = true,
+  form: ImageForm,
 ): Promise<MadeImage> {
-  if (!provenance) return image;
-  return await attestProvenance(image, provenance, { names, ociArtifact }, store.blobs);
+  const all = [...annotations, ...form.annotations];
+  if (!provenance) {
+    if (all.some(({ level }) => level === 'index' || level === 'index-descriptor')) {
+      throw new BuildError('USAGE', 'index annotations not supported for single platform export', {
+        hint: 'an index is made only for an image with attestations; annotate the manifest',
+      });
+    }
+    return image;
+  }
+  if (form.mediaTypes === 'docker') {
+    throw new BuildError('USAGE', 'cannot export attestations with "oci-mediatypes=false"');
+  }
+  const { platform } = provenance;
+  const options = {
+    names,
+    ociArtifact: form.ociArtifact,
+    annotations: annotationsAt('index', all, platform),
+    descriptorAnnotations: annotationsAt('manifest-descriptor', all, platform),
+  };
+  return await attestProvenance(image, provenance, options, store.blobs);
 }

@@ -3,6 +3,7 @@ import { hexOf, type Digest } from '../../oci/digest.js';
 import type { Platform } from '../../oci/platform.js';
 import type { Reference } from '../../oci/reference.js';
 import type { BlobStore } from '../../store/blobs.js';
+import type { Annotations } from '../annotations.js';
 import type { MadeImage } from '../make-image.js';
 import type { ProvenanceOptions } from './options.js';
 import { withLayers, type DigestSet, type ProvenancePredicate } from './predicate.js';
@@ -29,7 +30,9 @@ export interface AttestOptions {
   /** The attestation as an artifact whose `subject` is the image, as BuildKit has it since 0.32; else as an image of sorts. */
   readonly ociArtifact: boolean;
   /** Of the index. */
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: Annotations;
+  /** Of the image's manifest in it. */
+  readonly descriptorAnnotations?: Annotations;
 }
 
 /** The reserved name of an in-toto subject that has none. */
@@ -45,7 +48,7 @@ const EMPTY_CONFIG = { mediaType: 'application/vnd.oci.empty.v1+json', content: 
 export async function attestProvenance(
   image: MadeImage,
   { predicate, options, platform }: Provenance,
-  { names, ociArtifact, annotations }: AttestOptions,
+  { names, ociArtifact, annotations = {}, descriptorAnnotations = {} }: AttestOptions,
   blobs: BlobStore,
 ): Promise<MadeImage> {
   const digest = { sha256: hexOf(image.manifest.digest) };
@@ -67,7 +70,11 @@ export async function attestProvenance(
     schemaVersion: 2,
     mediaType: mediaTypes.index,
     manifests: [
-      { ...bare(image.manifest), platform: shown(platform) },
+      {
+        ...bare(image.manifest),
+        ...(Object.keys(descriptorAnnotations).length > 0 && { annotations: descriptorAnnotations }),
+        platform: shown(platform),
+      },
       {
         ...attestation,
         annotations: {
@@ -77,7 +84,7 @@ export async function attestProvenance(
         platform: UNKNOWN,
       },
     ],
-    ...(annotations && Object.keys(annotations).length > 0 && { annotations }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   };
   const { data: _, ...configBlob } = config;
   const attested = {

@@ -1,0 +1,60 @@
+import type { JobContext } from '../job/context.js';
+import { mediaTypes, type Descriptor } from '../oci/descriptor.js';
+import type { Reference } from '../oci/reference.js';
+import { annotationsAt } from './annotations.js';
+import { makeImage, makeManifest, type BuiltImage, type MadeImage, type ResultLayer } from './make-image.js';
+import type { CompressionOptions } from './layer-form.js';
+import { attestExport } from './provenance/attest-export.js';
+import { rewriteTimestamps } from './rewrite-timestamp.js';
+import type { ExportContext, ImageForm } from './types.js';
+
+/** Brings layers into a form, and where they are needed. */
+export type FormLayers = (
+  layers: readonly ResultLayer[],
+  options: CompressionOptions,
+) => Promise<readonly Descriptor[]>;
+
+/**
+ * The image in the form that an output asks for, under the names that it is exported with: layers by `formLayers`, then
+ * config, manifest and what attests them, which are in the store afterwards. Throws what `attestExport` throws.
+ */
+export async function formImage(
+  context: ExportContext,
+  form: ImageForm,
+  names: readonly Reference[],
+  formLayers: FormLayers,
+  job: JobContext,
+): Promise<MadeImage> {
+  const { store } = context;
+  const { built, made } = await timedImage(context, form, job);
+  const annotations = [...context.annotations, ...form.annotations];
+  const layers = await formLayers(built.layers, {
+    type: form.compression,
+    level: form.compressionLevel,
+    force: form.forceCompression,
+    mediaTypes: form.mediaTypes,
+  });
+  const isDocker = form.mediaTypes === 'docker';
+  const config = isDocker ? { ...made.config, mediaType: mediaTypes.dockerConfig } : made.config;
+  const ofManifest = annotationsAt('manifest', annotations, built.config);
+  const image = await makeManifest(config, layers, store.blobs, ofManifest, form.mediaTypes);
+  return await attestExport(image, context, names, form);
+}
+
+/** With the times that the form asks for. */
+async function timedImage(
+  context: ExportContext,
+  form: ImageForm,
+  job: JobContext,
+): Promise<{ readonly built: BuiltImage; readonly made: MadeImage }> {
+  const image = await context.image();
+  if (!form.rewriteTimestamp) return image;
+  if (context.epoch === undefined) {
+    const text =
+      '`rewrite-timestamp` has no time to rewrite to: set SOURCE_DATE_EPOCH in the environment or as a build argument';
+    job.emit({ type: 'notice', level: 'warning', text, at: job.now() });
+    return image;
+  }
+  const built = await rewriteTimestamps(image.built, context.epoch, context.store, job);
+  return { built, made: await makeImage(built, context.store.blobs, context.epoch) };
+}

@@ -1,0 +1,54 @@
+import type { JobContext } from '../job/context.js';
+import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
+import { formImage } from './form-image.js';
+import { targetOf, type MadeImage } from './make-image.js';
+import { attestExport } from './provenance/attest-export.js';
+import { PushDestinations } from './push-destinations.js';
+import { pushLayers } from './push-layers.js';
+import type { ExportContext, Exported, Exporter, ImageOutput } from './types.js';
+
+/**
+ * `type=image`, and what happens without `-o`: the image stands in the store under its tags. `type=registry`, and
+ * `push=true`: it is pushed to where its names say, in the form that is asked for.
+ */
+export class ImageExporter implements Exporter {
+  readonly #spec: ImageOutput;
+
+  constructor(spec: ImageOutput) {
+    this.#spec = spec;
+  }
+
+  async export(context: ExportContext, job: JobContext): Promise<Exported> {
+    const given = [...context.tags, ...this.#spec.names.map(parseReference)];
+    const stored = this.#spec.store ? await this.#keep(context, given, job) : undefined;
+    if (this.#spec.push) return await this.#push(context, given, job);
+    return { image: stored ?? (await context.image()).made, pushed: [] };
+  }
+
+  async #keep(context: ExportContext, given: readonly Reference[], job: JobContext): Promise<MadeImage> {
+    const { made } = await context.image();
+    const names = given.map(withDefaultTag);
+    const image = await attestExport(made, context, names, this.#spec);
+    const { digest } = targetOf(image);
+    const { danglingNamePrefix: prefix, canonicalName } = this.#spec;
+    if (names.length === 0 && prefix !== undefined) names.push(parseReference(`${prefix}@${digest}`));
+    const canonical = canonicalName ? names.map(({ registry, repository }) => ({ registry, repository, digest })) : [];
+    await context.store.images.tag(targetOf(image), [...names, ...canonical], job);
+    return image;
+  }
+
+  async #push(context: ExportContext, names: readonly Reference[], job: JobContext): Promise<Exported> {
+    const { insecure, pushByDigest } = this.#spec;
+    const { store } = context;
+    const registries = await context.registries.get();
+    const destinations = PushDestinations.open(names, registries, store, { insecure, byDigest: pushByDigest });
+    const image = await formImage(
+      context,
+      this.#spec,
+      names,
+      async (layers, options) => await pushLayers(layers, options, store, destinations.repositories, job),
+      job,
+    );
+    return { image, pushed: await destinations.send(targetOf(image), store.blobs, image.layers, job) };
+  }
+}

@@ -1,0 +1,119 @@
+import { allOrAbort } from '../base/abort.js';
+import { BuildError } from '../base/errors.js';
+import type { JobContext } from '../job/context.js';
+import type { ContentSource } from '../oci/content.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import type { Registries, Repository } from '../registry/types.js';
+import { Origins } from '../store/origins.js';
+import type { Store } from '../store/store.js';
+import { copyGraph } from '../transfer/copy-graph.js';
+
+/** A name that a registry now has, and what it stands for. A push by digest alone has no tag. */
+export interface Pushed {
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+export interface PushOptions {
+  /** Plain HTTP and unverified TLS are taken too. */
+  readonly insecure?: boolean;
+  /** No tag is moved: what is pushed is known by its digest. */
+  readonly byDigest?: boolean;
+}
+
+interface Destination {
+  readonly repository: Repository;
+  readonly tags: readonly string[];
+}
+
+/** The repositories that one image is pushed to, each once however many tags it gets. */
+export class PushDestinations {
+  readonly #all: readonly Destination[];
+  readonly #store: Store;
+
+  private constructor(all: readonly Destination[], store: Store) {
+    this.#all = all;
+    this.#store = store;
+  }
+
+  /** Throws USAGE when there is no name, or one that ends in a digest. Nothing is asked of a registry yet. */
+  static open(
+    references: readonly Reference[],
+    registries: Registries,
+    store: Store,
+    { insecure = false, byDigest = false }: PushOptions,
+  ): PushDestinations {
+    if (references.length === 0) {
+      throw new BuildError('USAGE', 'tag is needed when pushing to registry', { hint: 'name the image with `-t`' });
+    }
+    const byRepository = new Map<string, { readonly name: Reference; readonly tags: Set<string> }>();
+    for (const reference of references) {
+      const { registry, repository, tag, digest } = reference;
+      if (digest !== undefined) {
+        const full = formatReference(reference);
+        throw new BuildError('USAGE', `cannot push to \`${full}\`: a digest cannot be chosen`, { hint: 'give a tag' });
+      }
+      const key = `${registry}/${repository}`;
+      const known = byRepository.get(key) ?? { name: { registry, repository }, tags: new Set() };
+      byRepository.set(key, known);
+      if (!byDigest) known.tags.add(tag ?? 'latest');
+    }
+    const origins = new Origins(store.records);
+    const all = [...byRepository.values()].map(({ name, tags }) => {
+      const others = async (digest: Digest): Promise<readonly string[]> =>
+        (await origins.of(digest, name.registry)).filter((one) => one !== name.repository);
+      return {
+        repository: registries.repository(name, { use: 'push', insecure, origins: others }),
+        tags: [...tags],
+      };
+    });
+    return new PushDestinations(all, store);
+  }
+
+  get repositories(): readonly Repository[] {
+    return this.#all.map(({ repository }) => repository);
+  }
+
+  /**
+   * Sends `root` with all that it leads to, but for `alreadySent`, and then moves the tags: to all destinations at the
+   * same time. The first failure ends the rest.
+   */
+  async send(
+    root: Descriptor,
+    source: ContentSource,
+    alreadySent: readonly Descriptor[],
+    job: JobContext,
+  ): Promise<readonly Pushed[]> {
+    const sent = new Set<string>(alreadySent.map(({ digest }) => digest));
+    const pushed = await allOrAbort(
+      job.signal,
+      this.#all.map((destination) => async (signal) => {
+        await this.#sendTo(destination, root, source, sent, { ...job, signal });
+        return namesOf(destination, root.digest);
+      }),
+    );
+    return pushed.flat();
+  }
+
+  async #sendTo(
+    { repository, tags }: Destination,
+    root: Descriptor,
+    source: ContentSource,
+    sent: ReadonlySet<string>,
+    job: JobContext,
+  ): Promise<void> {
+    const origins = new Origins(this.#store.records);
+    const only = ({ digest }: Descriptor): boolean => !sent.has(digest);
+    await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
+    for (const digest of [...sent, root.digest]) await origins.remember(digest as Digest, repository);
+    for (const tag of tags) await repository.tag(root, tag, source, job);
+  }
+}
+
+function namesOf({ repository, tags }: Destination, digest: Digest): readonly Pushed[] {
+  const name = { registry: repository.registry, repository: repository.repository };
+  if (tags.length === 0) return [{ name: formatReference({ ...name, digest }), digest }];
+  return tags.map((tag) => ({ name: formatReference({ ...name, tag }), digest }));
+}
