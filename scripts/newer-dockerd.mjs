@@ -1,5 +1,5 @@
 // Makes a folder with a newer Docker engine than this Debian has, for test/support/dockerd.ts:
-//   node scripts/newer-dockerd.mjs [FOLDER [SUITE]]     default: node_modules/.newer-dockerd, unstable
+//   node scripts/newer-dockerd.mjs [FOLDER [SUITE]]     default: NEWER_DOCKERD, unstable
 // As root. Nothing is installed: the packages are unpacked, and the tests enter the folder in namespaces of their own.
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
@@ -9,8 +9,8 @@ import { debianSources } from './bases/debian.mjs';
 import { run } from './process.mjs';
 import { fail, say } from './say.mjs';
 
-const ROOT = path.dirname(import.meta.dirname);
-export const NEWER_DOCKERD = path.join(ROOT, 'node_modules/.newer-dockerd');
+/** Beside the base images; it stays as it was made until it is removed. */
+export const NEWER_DOCKERD = '/var/cache/slipway/newer-dockerd';
 
 /** What runs a container, and what puts the folder in the place of `/`. */
 const PACKAGES = ['docker.io', 'docker-cli', 'containerd', 'runc', 'mount'];

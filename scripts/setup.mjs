@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
+import { NEWER_DOCKERD, newerDockerd } from './newer-dockerd.mjs';
 import { run } from './process.mjs';
 import { fail, say } from './say.mjs';
 
@@ -37,6 +38,10 @@ const PROGRAMS = {
     { names: ['buildah'], package: 'buildah', why: 'pulls and pushes images, as a judge from outside' },
     // Its package would start a registry that answers everybody, now and whenever the machine starts.
     { names: ['docker-registry'], package: 'docker-registry', why: 'is the registry of the tests', unpack: true },
+    { names: ['podman'], package: 'podman', why: 'takes images, as a container engine' },
+    // Its package would start an engine that runs as root, now and whenever the machine starts.
+    { names: ['dockerd'], package: 'docker.io', why: 'takes images, as a container engine', unpack: true },
+    { names: ['containerd'], package: 'containerd', why: 'is what docker.io runs containers with', unpack: true },
     { names: ['useradd'], package: 'passwd', why: 'makes the user as whom the rootless tests run' },
   ],
 };
@@ -51,7 +56,17 @@ export async function setup(programs) {
   if (installed.length > 0) await installPrograms(installed);
   if (staleModules) await installModules();
   await unpackPrograms(programs);
+  if (wantsNewerDockerd(programs)) await unpackNewerDockerd();
   await build();
+}
+
+function wantsNewerDockerd(programs) {
+  return programs.includes('test') && process.getuid() === 0 && !existsSync(NEWER_DOCKERD);
+}
+
+/** Debian unstable cannot be installed from on every day. */
+async function unpackNewerDockerd() {
+  await newerDockerd().catch((error) => say('dockerd', `no newer Docker engine, its tests are skipped: ${error.message}`));
 }
 
 function requireNode() {
@@ -82,6 +97,7 @@ function isProgram(name) {
     '/usr/sbin',
     '/sbin',
     path.join(UNPACKED, 'usr/bin'),
+    path.join(UNPACKED, 'usr/sbin'),
   ];
   return folders.some((folder) => {
     try {
