@@ -66,7 +66,9 @@ function wantsNewerDockerd(programs) {
 
 /** Debian unstable cannot be installed from on every day. */
 async function unpackNewerDockerd() {
-  await newerDockerd().catch((error) => say('dockerd', `no newer Docker engine, its tests are skipped: ${error.message}`));
+  await newerDockerd().catch((error) =>
+    say('dockerd', `no newer Docker engine, its tests are skipped: ${error.message}`),
+  );
 }
 
 function requireNode() {

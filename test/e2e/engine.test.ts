@@ -1,0 +1,147 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { FakeEngine, readAll } from '../../src/exporter/engine/fake-engine.fixture.js';
+import { Dockerd, type DockerdKind } from '../support/dockerd.js';
+import { readImage } from '../support/image.js';
+import { Podman } from '../support/podman.js';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
+import { test, type Built, type Workspace } from '../support/workspace.js';
+
+const PATIENCE_MS = 120_000;
+
+/** What an image is called by an engine that keeps it as Docker always did, and by one that keeps it as containerd does. */
+function idOf(built: Built, kind: DockerdKind, exported: string): string {
+  return kind === 'newer with containerd’s store' ? exported : built.image.manifest.config.digest;
+}
+
+const DOCKERFILE = [
+  'FROM busybox AS base',
+  'RUN echo lower >/lower && echo gone >/gone',
+  'RUN rm /gone',
+  'FROM base',
+  'WORKDIR /srv/made',
+  'COPY --chown=app --chmod=640 file /srv/file',
+  'ENV GREETING="hello, engine"',
+  'USER app',
+  'ENTRYPOINT ["sh", "-c"]',
+  'CMD ["echo $GREETING; id -u; pwd; cat /lower /srv/file; ls /gone 2>&1; stat -c %a:%u /srv/file"]',
+  '',
+].join('\n');
+const SAID = 'hello, engine\n1000\n/srv/made\nlower\ncontent\nls: /gone: No such file or directory\n640:1000\n';
+
+function writeContext(work: Workspace): void {
+  work.write({ Dockerfile: DOCKERFILE, file: 'content\n' });
+}
+
+for (const kind of ['installed', 'newer', 'newer with containerd’s store'] satisfies DockerdKind[]) {
+  const missing = Dockerd.missing(kind);
+  describe.skipIf(missing)(`Docker, ${kind}${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
+    let dir: string;
+    let dockerd: Dockerd;
+    beforeAll(async () => {
+      dir = makeTempDir('d');
+      dockerd = await Dockerd.start(path.join(dir, 'engine'), kind);
+    }, PATIENCE_MS);
+    afterAll(async () => {
+      await dockerd?.stop();
+      removeTempDir(dir);
+    }, PATIENCE_MS);
+
+    /** Digest of the manifest as it was handed over, with its layers compressed. */
+    async function load(work: Workspace, ...flags: readonly string[]): Promise<{ built: Built; id: string }> {
+      const metadata = work.path('metadata.json');
+      const built = await work.build(['--load', '--metadata-file', metadata, ...flags], { env: dockerd.env });
+      const exported = (JSON.parse(readFileSync(metadata, 'utf8')) as Record<string, string>)['containerimage.digest']!;
+      return { built, id: idOf(built, kind, exported) };
+    }
+
+    test('has what --load hands it under all its tags, and runs it', async ({ work }) => {
+      writeContext(work);
+      const { built, id } = await load(work, '-t', 'loaded:one', '-t', 'registry.example:5000/loaded/two:2');
+      for (const name of ['test', 'loaded:one', 'registry.example:5000/loaded/two:2']) {
+        expect(await dockerd.imageId(name)).toBe(id);
+      }
+      const layers = await dockerd.docker('image', 'inspect', '--format', '{{json .RootFS.Layers}}', 'test');
+      expect(JSON.parse(layers)).toEqual(built.diffIds);
+      expect(built.diffIds.length).toBeGreaterThan(3);
+      expect(await dockerd.docker('run', '--rm', 'test')).toBe(SAID);
+      expect(built.stderr).toContain(`handing the image to the Docker engine at \`${dockerd.host}\``);
+    });
+
+    test('a tag goes over to what is loaded later', async ({ work }) => {
+      work.dockerfile('FROM busybox\nCMD ["echo", "first"]\n');
+      await load(work, '-t', 'moving');
+      work.dockerfile('FROM busybox\nCMD ["echo", "second"]\n');
+      const { id } = await load(work, '-t', 'moving');
+      expect(await dockerd.imageId('moving')).toBe(id);
+      expect(await dockerd.docker('run', '--rm', 'moving')).toBe('second\n');
+    });
+
+    test('type=docker without dest loads uncompressed layers too, and no name is kept', async ({ work }) => {
+      writeContext(work);
+      const output = 'type=docker,compression=uncompressed,name=from-output:1';
+      await work.build(['-o', output], { env: dockerd.env });
+      expect(await dockerd.docker('run', '--rm', 'from-output:1')).toBe(SAID);
+      expect((await work.run(['images', '--format', 'json'])).stdout.trim()).toBe('[]');
+    });
+
+    test('what docker save writes is loaded, and serves as a base, with its layers as they are', async ({ work }) => {
+      writeContext(work);
+      const { built } = await load(work, '-t', 'saved:1');
+      await dockerd.docker('save', '--output', work.path('saved.tar'), 'saved:1');
+      const root = work.path('other-store');
+      const loaded = await work.run(['load', '--root', root, '--input', work.path('saved.tar')]);
+      expect(loaded.code, loaded.output).toBe(0);
+      expect(readImage(root, 'saved:1').config.rootfs.diff_ids).toEqual(built.diffIds);
+      work.dockerfile('FROM saved:1\nUSER root\nRUN echo more >>/lower\n');
+      const child = await work.build(['--load', '-t', 'child:1'], { env: dockerd.env }, root);
+      expect(child.diffIds.slice(0, -1)).toEqual(built.diffIds);
+      expect(await dockerd.docker('run', '--rm', 'child:1', 'cat /lower')).toBe('lower\nmore\n');
+    });
+  });
+}
+
+describe('podman', () => {
+  const missing =
+    Podman.missing() ?? (existsSync('/var/run/docker.sock') ? 'this machine’s Docker comes first' : undefined);
+  test.skipIf(missing)(
+    `has what --load hands it under all its tags (${missing ?? 'as this user'})`,
+    { timeout: PATIENCE_MS },
+    async ({ work }) => {
+      await using podman = new Podman(work.path('podman'));
+      writeContext(work);
+      const built = await work.build(['--load', '-t', 'two:2', '-t', 'registry.example/three:3'], { env: podman.env });
+      expect(built.stderr).toContain('handing the image to `podman load`');
+      for (const name of ['docker.io/library/test:latest', 'two:2', 'registry.example/three:3']) {
+        expect(await podman.imageId(name)).toBe(built.image.manifest.config.digest);
+      }
+    },
+  );
+});
+
+describe('an engine that does not take the image', () => {
+  test('ends the build with what it said, and the store has the image all the same', async ({ work }) => {
+    await using engine = await FakeEngine.start(work.dir, async (request, response) => {
+      await readAll(request, response);
+      response.end('{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}');
+    });
+    work.dockerfile('FROM busybox\nCMD ["true"]\n');
+    const env = { DOCKER_HOST: engine.host };
+    const ended = await work.tryBuild(['--load'], { env });
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toContain(
+      `error: the Docker engine at \`${engine.host}\` does not take the image: no space left on device`,
+    );
+    expect(ended.stderr).toContain('hint: free some space where it keeps its images');
+    expect(JSON.parse((await work.run(['images', '--format', 'json'])).stdout)).toHaveLength(1);
+  });
+
+  test('is an error that says what to do when it is not there', async ({ work }) => {
+    work.dockerfile('FROM busybox\nCMD ["true"]\n');
+    const ended = await work.tryBuild(['--load'], { env: { DOCKER_HOST: `unix://${work.dir}/none` } });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toMatch(/^error: the Docker engine at `unix:.*\/none` cannot be used$/m);
+    expect(ended.stderr).toMatch(/^hint: start it, or change DOCKER_HOST or the Docker context/m);
+  });
+});
