@@ -104,6 +104,7 @@ function namedContextArgs(given: Readonly<Record<string, string>>, target: Edge 
         const found = read.find((identifier) => identifier.startsWith(`oci-layout://${name}@`));
         return [name, found ?? `oci-layout://${name}`];
       }
+      if (value.startsWith('docker-image://')) return [name, value];
       const isAddress = /^[a-z][a-z0-9+.-]*:\/\//.test(value) || value.startsWith('git@');
       return [name, isAddress ? redact(value) : `local:${name}`];
     }),

@@ -22,7 +22,7 @@ export interface RemoteSource {
   pin(op: SourceOp, job: JobContext): Promise<Pinned | undefined>;
 }
 
-/** A digest of a file or of a commit: `sha256` or `sha1`, for example, and hexadecimal digits. */
+/** A digest of a file, a commit or an annotated tag: `sha256` or `sha1`, for example, and hexadecimal digits. */
 export interface Pinned {
   readonly algorithm: string;
   readonly hex: string;

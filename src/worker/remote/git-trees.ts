@@ -56,9 +56,8 @@ export class GitTrees implements RemoteSource {
   }
 
   async pin(op: SourceOp, job: JobContext): Promise<Pinned> {
-    const { sha, tagged } = await this.#find(op, treeOf(op), job);
-    const hex = tagged ?? sha;
-    return { algorithm: hex.length === 64 ? 'sha256' : 'sha1', hex };
+    const { sha } = await this.#find(op, treeOf(op), job);
+    return { algorithm: sha.length === 64 ? 'sha256' : 'sha1', hex: sha };
   }
 
   async fetch(op: SourceOp, job: JobContext): Promise<string> {
