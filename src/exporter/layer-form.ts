@@ -45,13 +45,24 @@ export function formOf({ diffId, blob }: LayerFact, options: CompressionOptions)
     mediaType: TYPES[options.mediaTypes][compression],
     ...(annotations && options.mediaTypes === 'oci' && { annotations }),
   });
-  const is = COMPRESSIONS.find((one) => TYPES.oci[one] === blob.mediaType || TYPES.docker[one] === blob.mediaType);
+  const is = compressionOf(blob);
   if (is === undefined) return { kind: 'kept', descriptor: blob };
   if (is === type || (is !== 'uncompressed' && !force)) {
     return { kind: 'kept', descriptor: { ...rest, ...described(is) } };
   }
   const fact = `${type === 'uncompressed' ? type : `${type}-${level}`}-${hexOf(diffId)}`;
   return { kind: 'recoded', described: described(type), fact };
+}
+
+/** The layer as it lies, under OCI's media type: there are programs that take no manifest with types of both families. */
+export function inOciTypes(blob: Descriptor): Descriptor {
+  const is = compressionOf(blob);
+  return is === undefined ? blob : { ...blob, mediaType: TYPES.oci[is] };
+}
+
+/** Undefined for a foreign layer, and for what is no layer. */
+function compressionOf({ mediaType }: Descriptor): Compression | undefined {
+  return COMPRESSIONS.find((one) => TYPES.oci[one] === mediaType || TYPES.docker[one] === mediaType);
 }
 
 /** The form as it was made before, if it was; whether its blob is still anywhere is not known. */

@@ -5,6 +5,7 @@ import type { BlobStore } from '../store/blobs.js';
 import type { Annotations } from './annotations.js';
 import { encodeConfig } from './encode-config.js';
 import { finishConfig } from './finish-config.js';
+import { inOciTypes } from './layer-form.js';
 
 /** A layer of the result. */
 export interface ResultLayer extends LayerFact {
@@ -61,7 +62,7 @@ export async function makeImage(
   const descriptor = { mediaType: mediaTypes.config, digest, size: bytes.byteLength };
   return await makeManifest(
     descriptor,
-    built.layers.map((layer) => layer.blob),
+    built.layers.map(({ blob }) => inOciTypes(blob)),
     blobs,
     annotations,
   );

@@ -93,6 +93,21 @@ test('RUN stands on a base of a registry, and COPY --from takes from one', async
   expect(built.hadWorker).toBe(true);
 });
 
+test("a base in Docker's types: its layers as they are, in a manifest that is OCI's throughout", async ({
+  work,
+  bench,
+}) => {
+  const registry = await bench.start();
+  const to = `docker://${registry.host}/docker:1`;
+  const layout = await busyboxLayout();
+  await bench.skopeo('copy', '--dest-tls-verify=false', '--format', 'v2s2', `oci:${layout}`, to);
+  const base = registry.tagged('docker', '1')!.document;
+  expect(base.layers[0]!.mediaType).toBe('application/vnd.docker.image.rootfs.diff.tar.gzip');
+  work.write({ Dockerfile: `FROM ${registry.host}/docker:1\nCOPY a /\n`, a: 'a' });
+  const [first] = (await work.build([], { env: bench.env })).image.manifest.layers;
+  expect(first).toEqual({ ...base.layers[0], mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' });
+});
+
 test('of an index the image for the platform is taken', async ({ work, bench }) => {
   const registry = await bench.start();
   const layout = work.path('index');
