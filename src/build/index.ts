@@ -11,6 +11,8 @@ export type { ProvenanceOptions } from '../exporter/provenance/options.js';
 export type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 export { findImage, imageHistory, listImages, openStore, removeImages } from './images.js';
 export { pullImages, type PulledImage, type PullOptions } from './pull.js';
+export { pushImages, type PushOptions } from './push.js';
+export type { Pushed } from '../exporter/push-destinations.js';
 export { copyImage, type CopyOptions } from './copy-images.js';
 export { loadImages, type LoadedImage, type LoadOptions } from './load.js';
 export { saveImages, type SaveOptions } from './save.js';

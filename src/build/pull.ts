@@ -79,7 +79,7 @@ async function pullImage(
   };
   const { copied } = await copyGraph(source, sink, target, { job, doing: 'pulling' });
   const origins = new Origins(store.records);
-  for (const blob of sink.blobs) await origins.remember(blob, reference);
+  for (const digest of [...sink.blobs, target.digest]) await origins.remember(digest, reference);
   const before = await store.images.resolve(reference);
   await nameImage(open, target, [reference]);
   const isNew = before?.digest !== target.digest;

@@ -150,6 +150,19 @@ export function program(): Command {
     });
 
   cli
+    .command('push')
+    .description('send images of the store to where their names say')
+    .argument('<image...>')
+    .option('--compression <type>', 'gzip, zstd or uncompressed (default: gzip for what is not compressed yet)')
+    .option('--force-compression', 'compress layers anew that are compressed otherwise')
+    .option('--insecure', 'plain HTTP and unverified TLS are taken too')
+    .option('--progress <mode>', 'auto, tty, plain, none or rawjson')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (images: string[], _options: object, command: Command) => {
+      await (await import('./commands/push.js')).run(images, command.optsWithGlobals(), interruptible());
+    });
+
+  cli
     .command('copy')
     .description('copy an image, with all its platforms, between registries, layouts, archives and the store')
     .argument(

@@ -35,6 +35,11 @@ export class Origins {
     return known.filter((one) => one.registry === registry).map((one) => one.repository);
   }
 
+  /** Whether it came from, or went to, any registry. */
+  async isKnown(digest: Digest): Promise<boolean> {
+    return (await this.#read(digest)).length > 0;
+  }
+
   async #read(digest: Digest): Promise<readonly Origin[]> {
     const fact = (await this.#records.fact(nameOf(digest))) as { readonly origins?: readonly Origin[] } | undefined;
     return fact?.origins ?? [];
