@@ -106,9 +106,22 @@ export class PushDestinations {
   ): Promise<void> {
     const origins = new Origins(this.#store.records);
     const only = ({ digest }: Descriptor): boolean => !sent.has(digest);
-    await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
+    const { copied } = await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
     for (const digest of [...sent, root.digest]) await origins.remember(digest as Digest, repository);
-    for (const tag of tags) await repository.tag(root, tag, source, job);
+    for (const tag of tags) {
+      const stands = copied.blobs === 0 && (await digestAt(repository, tag, job)) === root.digest;
+      if (!stands) await repository.tag(root, tag, source, job);
+    }
+  }
+}
+
+/** What a tag stands for now; undefined when there is none. */
+async function digestAt(repository: Repository, tag: string, job: JobContext): Promise<Digest | undefined> {
+  try {
+    return (await repository.resolve({ tag }, job)).digest;
+  } catch (error) {
+    if (error instanceof BuildError && error.code === 'IMAGE_NOT_FOUND') return undefined;
+    throw error;
   }
 }
 
