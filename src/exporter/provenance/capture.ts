@@ -1,7 +1,8 @@
+import { BuildError } from '../../base/errors.js';
 import type { Edge, ExecOp, SourceOp, Vertex } from '../../llb/types.js';
 import { topological } from '../../llb/vertex.js';
 import { hexOf, parseDigest } from '../../oci/digest.js';
-import { parseReference } from '../../oci/reference.js';
+import { parseReference, type Reference } from '../../oci/reference.js';
 import { redact } from '../../remote/redact.js';
 import type { DigestSet, Lent, Material } from './predicate.js';
 import { imagePurl } from './purl.js';
@@ -79,12 +80,23 @@ function gitUrl({ identifier, attrs }: SourceOp): string {
 
 /** A tag that stands in the Dockerfile names the image, and the digest stands beside it; without a tag the digest names it. */
 function imageMaterial({ platform }: Vertex, identifier: string): Material {
-  const [, scheme, name = ''] = /^([a-z-]+):\/\/(.*)$/s.exec(identifier) ?? [];
-  const digest = parseDigest(name.slice(name.lastIndexOf('@') + 1));
-  const { digest: _, ...named } = parseReference(name);
-  const reference = named.tag === undefined ? { ...named, digest } : named;
+  const [, scheme, name = '', text = ''] = /^([a-z-]+):\/\/(.*)@(.*)$/s.exec(identifier) ?? [];
+  const digest = parseDigest(text);
+  // A named context may be for one platform: `node::linux/arm64`.
+  const named = referenceOf(name.replace(/::.*$/s, ''));
   const type = scheme === 'oci-layout' ? 'oci' : 'docker';
-  return { uri: imagePurl(type, reference, platform), digest: { sha256: hexOf(digest) } };
+  const uri = named && imagePurl(type, named.tag === undefined ? { ...named, digest } : named, platform);
+  return { uri: uri ?? identifier, digest: { sha256: hexOf(digest) } };
+}
+
+/** A named context may have a name that no image could have. */
+function referenceOf(name: string): Reference | undefined {
+  try {
+    return parseReference(name);
+  } catch (error) {
+    if (error instanceof BuildError && error.code === 'REFERENCE_INVALID') return undefined;
+    throw error;
+  }
 }
 
 function lend({ mounts }: ExecOp, secrets: Map<string, boolean>, ssh: Map<string, boolean>): void {
