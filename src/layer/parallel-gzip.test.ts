@@ -84,7 +84,7 @@ test('content that fails ends with its error, an early stop closes the content',
   await expect(collect(parallelGzip(content(true), 9, 4))).rejects.toBe(failure);
   expect(isClosed).toBe(true);
   isClosed = false;
-  for await (const piece of parallelGzip(content(false), 9, 4)) if (piece.length > 10) break;
+  for await (const piece of parallelGzip(content(false), 0, 4)) if (piece.length > 0) break;
   expect(isClosed).toBe(true);
 });
 
@@ -93,10 +93,10 @@ test('no more is read than is under way', async () => {
   function* content(): Generator<Buffer> {
     for (; read < 100; read++) yield prose(BLOCK);
   }
-  const stream = parallelGzip(content(), 1, 3);
-  await stream.next(); // the header
-  await stream.next();
+  const stream = parallelGzip(content(), 0, 3); // level 0, so that what is given out is as long as what is read
+  const first = await stream.next();
   await new Promise((resolve) => setTimeout(resolve, 200));
-  expect(read).toBeLessThanOrEqual(4);
+  expect(read).toBeGreaterThan(0);
+  expect(read * BLOCK).toBeLessThanOrEqual(first.value!.length + 4 * BLOCK);
   await stream.return();
 });

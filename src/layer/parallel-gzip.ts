@@ -13,6 +13,8 @@ const BLOCK = 256 * 1024;
 const WINDOW = 32 * 1024;
 /** More than a block can become. */
 const MOST = BLOCK + 4096;
+/** What is given out at a time, at least. Whoever writes it waits for the same threads, so it should be worth it. */
+const BATCH = 1024 * 1024;
 
 /** Deflate, no name, no time, and as the system 255 (unknown), whatever this one is. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
@@ -40,11 +42,29 @@ export async function* parallelGzip(
   level: number,
   underWay: number = blocksUnderWay(),
 ): AsyncGenerator<Buffer, void, undefined> {
+  let batch: Buffer[] = [HEADER];
+  let batched = 0;
+  for await (const piece of pieces(source, level, underWay)) {
+    batch.push(piece);
+    batched += piece.length;
+    if (batched < BATCH) continue;
+    yield Buffer.concat(batch);
+    batch = [];
+    batched = 0;
+  }
+  yield Buffer.concat(batch);
+}
+
+/** What follows on the header, in order. */
+async function* pieces(
+  source: AsyncIterable<Buffer> | Iterable<Buffer>,
+  level: number,
+  underWay: number,
+): AsyncGenerator<Buffer, void, undefined> {
   const running: Promise<Buffer>[] = [];
   let [crc, size] = [0, 0];
   let dictionary: Buffer | undefined;
   try {
-    yield HEADER;
     for await (const block of blocksOf(source)) {
       if (running.length === underWay) yield await running.shift()!;
       const piece = deflate(block, {
