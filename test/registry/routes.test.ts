@@ -146,6 +146,16 @@ test('proxies: plain HTTP is handed over, TLS is tunnelled, with the credentials
   });
 });
 
+test('Docker Hub is asked at its host, whatever it is called', async () => {
+  const server = await serve(hello);
+  const proxy = await proxyTo(server);
+  const config = hostTable('docker.io', { http: true });
+  for (const name of ['docker.io', 'index.docker.io', 'registry-1.docker.io']) {
+    expect(await ask(name, { config, env: { HTTP_PROXY: proxy.host } })).toBe('hello');
+  }
+  expect(new Set(proxy.requests)).toEqual(new Set(['GET http://registry-1.docker.io/v2/']));
+});
+
 test('proxies that refuse, or are not there, are named without their password', async () => {
   const tls = await serveTls(hello);
   const proxy = await proxyTo(tls);

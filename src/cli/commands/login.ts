@@ -1,4 +1,5 @@
-import { buffer } from 'node:stream/consumers';
+import { addAbortSignal } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
 import { loginToRegistry } from '../../build/index.js';
@@ -36,8 +37,7 @@ async function credentials(
   if (passwordStdin) {
     if (password !== undefined) throw new BuildError('USAGE', '`--password` and `--password-stdin` exclude each other');
     if (username === undefined) throw new BuildError('USAGE', '`--password-stdin` needs `--username`');
-    const text = (await buffer(process.stdin)).toString();
-    return { username, password: text.replace(/\r?\n$/, '') };
+    return { username, password: (await readStdin({ signal })).replace(/\r?\n$/, '') };
   }
   if (password !== undefined) {
     process.stderr.write('warning: other users of this machine can see `--password`; `--password-stdin` hides it\n');
@@ -52,4 +52,13 @@ async function credentials(
     username: username ?? (await ask('Username: ', { signal })),
     password: password ?? (await ask('Password: ', { isSecret: true, signal })),
   };
+}
+
+async function readStdin({ signal }: Cancel): Promise<string> {
+  try {
+    return await text(addAbortSignal(signal, process.stdin));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { packageRoot } from '../../src/base/package-root.js';
 import { hostTable, test, type RegistryBench } from '../support/registry-workspace.js';
 
+const run = promisify(execFile);
 const PASSWORD = 'w0nder:land';
 const users = { alice: PASSWORD };
 const HIDDEN = [PASSWORD, Buffer.from(`alice:${PASSWORD}`).toString('base64')];
@@ -40,6 +42,22 @@ test('login with a token service, over TLS with a CA of its own', async ({ bench
   expect(refused.stderr).toContain(`for [registry."${tls.host}"] in config.toml`);
   bench.config(hostTable(tls.host, { ca: [bench.certificates.ca.cert] }));
   await bench.ok(args, { input: PASSWORD });
+});
+
+test('skopeo finds what a login kept, and a login of skopeo counts here', async ({ bench }) => {
+  const { host } = await bench.start({ users });
+  await bench.ok(['login', '-u', 'alice', '--password-stdin', host], { input: PASSWORD });
+  const file = `${bench.dockerConfig}/config.json`;
+  const skopeo = async (...args: readonly string[]): Promise<string> =>
+    (await run('skopeo', ['login', ...args, host])).stdout;
+  expect(await skopeo('--get-login', '--authfile', file)).toBe('alice\n');
+  await bench.ok(['logout', host]);
+  const denied = await bench.run(['pull', `${host}/app:1`]);
+  expect(denied.stderr).toContain(`hint: log in with \`slipway login ${host}\``);
+  await skopeo('--authfile', bench.authFile, '--tls-verify=false', '-u', 'alice', '-p', PASSWORD);
+  const missing = await bench.run(['pull', `${host}/app:1`], { env: { REGISTRY_AUTH_FILE: bench.authFile } });
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).not.toContain('log in');
 });
 
 test('what does not work says why, keeps nothing and shows no password', async ({ work, bench }) => {
