@@ -1,5 +1,5 @@
-// Compressing one file as a layer is compressed, beside one thread of zlib and the programs that are there: wall time,
-// processor time, peak memory and size. The table goes to stderr, the figures as JSON to stdout.
+// npm run bench:compress -- FILE: compressing one file as a layer is compressed, beside one thread of zlib and the programs
+// that are there: wall time, processor time, peak memory and size. The table goes to stderr, the figures as JSON to stdout.
 //   node bench/compress.mjs FILE [RUNS] [LEVEL]     default: 5 runs, level 6
 import { spawn, spawnSync } from 'node:child_process';
 import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

@@ -54,6 +54,7 @@ class MemoryRepository extends MemoryContent implements LayerSink {
         chunks.push(chunk);
       },
       commit: async ({ digest, size }) => {
+        if (this.fault === 'at the end') end('abandoned');
         this.#failIf('at the end');
         const bytes = Buffer.concat(chunks);
         expect([digestOf(bytes), bytes.length]).toEqual([digest, size]);

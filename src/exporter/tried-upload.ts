@@ -26,9 +26,9 @@ export class TriedUpload {
 
   /** Whether the blob stands there now. */
   async commit(target: Descriptor): Promise<boolean> {
-    if (!this.#isOpen || !(await this.#try(() => this.#upload.commit(target)))) return false;
-    this.#isOpen = false;
-    return true;
+    if (!this.#isOpen) return false;
+    this.#isOpen = false; // a commit ends the upload, also when it fails
+    return await this.#try(() => this.#upload.commit(target));
   }
 
   /** Abandons what is not committed, when the last write is over. */
