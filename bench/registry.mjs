@@ -38,6 +38,7 @@ function peakOf(pid) {
 }
 
 async function startRegistry(dir) {
+  mkdirSync(dir);
   const port = await new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();
@@ -76,14 +77,15 @@ function writeBigFile(file, megabytes) {
 
 const megabytes = Number(process.argv[2] ?? 2048);
 const dir = mkdtempSync(path.join(os.tmpdir(), 'slipway-bench-'));
-let registry;
+const registries = [];
 try {
   await setup(['start', 'test']);
   const context = path.join(dir, 'context');
   mkdirSync(context);
   writeBigFile(path.join(context, 'big'), megabytes);
   writeFileSync(path.join(context, 'Dockerfile'), 'FROM scratch\nCOPY big /\n');
-  registry = await startRegistry(dir);
+  for (const name of ['a', 'b']) registries.push(await startRegistry(path.join(dir, name)));
+  const [registry, other] = registries;
   const slipway = (store, ...args) => [SLIPWAY, '--root', path.join(dir, store), ...args];
   const image = `${registry.host}/bench/big:1`;
   const layout = path.join(dir, 'layout');
@@ -100,11 +102,11 @@ try {
       `docker://${image}`,
       `oci:${layout}-skopeo:1`,
     ]),
-    await measured('skopeo copy to the registry', 'skopeo', [
+    await measured('skopeo copy of it to a registry', 'skopeo', [
       'copy',
       '--dest-tls-verify=false',
       `oci:${layout}-skopeo:1`,
-      `docker://${registry.host}/bench/other:1`,
+      `docker://${other.host}/bench/big:1`,
     ]),
   ];
   const line = (name, ...columns) => `${name.padEnd(34)}${columns.map((one) => String(one).padStart(12)).join('')}\n`;
@@ -114,6 +116,6 @@ try {
 } catch (error) {
   fail(error);
 } finally {
-  registry?.child.kill();
+  for (const { child } of registries) child.kill();
   rmSync(dir, { recursive: true, force: true });
 }
