@@ -3,8 +3,10 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { FakeEngine, readAll } from '../../src/exporter/engine/fake-engine.fixture.js';
 import { Dockerd, type DockerdKind } from '../support/dockerd.js';
+import type { Manifest } from '../../src/oci/descriptor.js';
 import { readImage } from '../support/image.js';
 import { Podman } from '../support/podman.js';
+import { RegistryBench } from '../support/registry-workspace.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { test, type Built, type Workspace } from '../support/workspace.js';
 
@@ -98,6 +100,37 @@ for (const kind of ['installed', 'newer', 'newer with containerd’s store'] sat
       const child = await work.build(['--load', '-t', 'child:1'], { env: dockerd.env }, root);
       expect(child.diffIds.slice(0, -1)).toEqual(built.diffIds);
       expect(await dockerd.docker('run', '--rm', 'child:1', 'cat /lower')).toBe('lower\nmore\n');
+    });
+
+    test('images go through a registry both ways', async ({ work }) => {
+      await using bench = new RegistryBench(work);
+      const registry = await bench.start();
+      writeContext(work);
+      const ours = `${registry.host}/ours:1`;
+      const built = await work.build(['-t', ours]);
+      await bench.ok(['push', ours]);
+      await dockerd.docker('pull', ours);
+      expect(await dockerd.docker('run', '--rm', ours)).toBe(SAID);
+
+      await load(work);
+      // To another registry, since Docker would say that the first has the layers already.
+      const theirs = `${(await bench.start()).host}/theirs:1`;
+      await dockerd.docker('tag', 'test', theirs);
+      await dockerd.docker('push', theirs);
+      const pushed = JSON.parse(
+        await bench.skopeo('inspect', '--raw', '--tls-verify=false', `docker://${theirs}`),
+      ) as Manifest;
+      work.dockerfile(`FROM ${theirs}\nUSER root\nRUN echo more >>/lower\n`);
+      const child = await work.build(
+        ['--load', '-t', 'child:2'],
+        { env: { ...bench.env, ...dockerd.env } },
+        work.path('other'),
+      );
+      expect(child.image.manifest.layers.slice(0, -1).map(({ digest }) => digest)).toEqual(
+        pushed.layers.map(({ digest }) => digest),
+      );
+      expect(child.diffIds.slice(0, -1)).toEqual(built.diffIds);
+      expect(await dockerd.docker('run', '--rm', 'child:2', 'cat /lower')).toBe('lower\nmore\n');
     });
   });
 }
