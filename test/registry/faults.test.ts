@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { BuildError, type ErrorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
 import type { Descriptor } from '../../src/oci/descriptor.js';
-import { RegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
+import { FakeRegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
 import { refuse } from '../support/fake-registry-content.js';
 import type { FakeAnswer, Fault } from '../support/fake-registry-faults.js';
 
@@ -21,12 +21,12 @@ interface Case extends BenchOptions {
   readonly faults: Faults;
   /** It ends with this error; without one it succeeds. */
   readonly fails?: readonly [ErrorCode, RegExp];
-  readonly check?: (bench: RegistryBench) => void | Promise<void>;
+  readonly check?: (bench: FakeRegistryBench) => void | Promise<void>;
   /** Uploads that the client cannot know of. */
   readonly openUploads?: number;
 }
 
-type Faults = readonly Fault[] | ((bench: RegistryBench) => readonly Fault[]);
+type Faults = readonly Fault[] | ((bench: FakeRegistryBench) => readonly Fault[]);
 
 const BLOB = /blobs\/sha256/;
 const MANIFEST = /manifests\//;
@@ -60,14 +60,14 @@ const wholeRefused = (bytes: number, status: number): Fault => ({
   instead: ({ headers }) => (Number(headers['content-length']) > bytes ? { status } : undefined),
 });
 /** To the other server, which has the layer, by a URL that lets anyone in. */
-const signedRedirect = (bench: RegistryBench, status = 307): Fault => {
+const signedRedirect = (bench: FakeRegistryBench, status = 307): Fault => {
   const signature = 'sig-0a8c33e1';
   bench.secrets.push(signature);
   bench.other.repository('cdn').addBlob(bench.bytes(bench.layer));
   const location = `http://${bench.other.host}/v2/cdn/blobs/${bench.layer.digest}?X-Signature=${signature}`;
   return { method: 'GET', path: BLOB, instead: { status, headers: { location } } };
 };
-const sawNoCredentials = ({ other }: RegistryBench): void => {
+const sawNoCredentials = ({ other }: FakeRegistryBench): void => {
   expect(other.requests.length).toBeGreaterThan(0);
   for (const { headers } of other.requests) expect(headers['authorization']).toBeUndefined();
 };
@@ -1016,7 +1016,7 @@ const cases = Object.entries(groups).flatMap(([group, list]) =>
 );
 
 test.concurrent.each(cases)('$title', async ({ one }) => {
-  const bench = await RegistryBench.start(one);
+  const bench = await FakeRegistryBench.start(one);
   try {
     if (one.does !== 'push') bench.publish();
     bench.fake.misbehave(...(typeof one.faults === 'function' ? one.faults(bench) : one.faults));
@@ -1031,7 +1031,7 @@ test.concurrent.each(cases)('$title', async ({ one }) => {
 });
 
 /** Does it, and checks that it is done. */
-async function act(action: Action, bench: RegistryBench): Promise<void> {
+async function act(action: Action, bench: FakeRegistryBench): Promise<void> {
   const { layer, manifest } = bench;
   const from = bench.puller();
   if (action === 'pull') {
@@ -1052,7 +1052,7 @@ async function act(action: Action, bench: RegistryBench): Promise<void> {
 
 async function expectFailure(
   one: Case,
-  bench: RegistryBench,
+  bench: FakeRegistryBench,
   [code, names]: readonly [ErrorCode, RegExp],
 ): Promise<void> {
   const error = await act(one.does, bench).then(

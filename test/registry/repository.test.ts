@@ -3,20 +3,20 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mediaTypes, type Descriptor } from '../../src/oci/descriptor.js';
 import { digestOf } from '../../src/oci/digest.js';
 import type { Repository } from '../../src/registry/types.js';
-import { RegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
+import { FakeRegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
 import { refuse } from '../support/fake-registry-content.js';
 
-let bench: RegistryBench;
+let bench: FakeRegistryBench;
 
 beforeEach(async () => {
-  bench = await RegistryBench.start();
+  bench = await FakeRegistryBench.start();
 });
 
 afterEach(async () => await bench.close());
 
 async function restart(options: BenchOptions): Promise<void> {
   await bench.close();
-  bench = await RegistryBench.start(options);
+  bench = await FakeRegistryBench.start(options);
 }
 
 async function read(from: Repository, target: Descriptor): Promise<Buffer> {

@@ -28,7 +28,7 @@ const PASSWORD = 'pw-5f1d0c7a';
 const LEASE = 'test';
 
 /** A fake registry, another server beside it, one image, and a client with a store that pulls and pushes. */
-export class RegistryBench implements Cancel {
+export class FakeRegistryBench implements Cancel {
   readonly name = 'acme/app';
   readonly signal = new AbortController().signal;
   readonly content = new MemoryContent();
@@ -53,7 +53,7 @@ export class RegistryBench implements Cancel {
     this.blobs = new BlobStore(paths, LEASE);
   }
 
-  static async start({ registry, timing, mirror, password = PASSWORD }: BenchOptions = {}): Promise<RegistryBench> {
+  static async start({ registry, timing, mirror, password = PASSWORD }: BenchOptions = {}): Promise<FakeRegistryBench> {
     const fake = await FakeRegistry.start({ auth: 'token', username: USERNAME, password: PASSWORD, ...registry });
     const other = await FakeRegistry.start();
     const registries = await openRegistries(
@@ -74,7 +74,7 @@ export class RegistryBench implements Cancel {
         sizes: { smallBytes: 1000, chunkBytes: 40_000, fewestBytes: 500 },
       },
     );
-    return new RegistryBench(fake, other, registries);
+    return new FakeRegistryBench(fake, other, registries);
   }
 
   async close(): Promise<void> {
