@@ -18,7 +18,8 @@ import { requireOwnFrontend } from './frontend.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import { openMainContext, withoutTold } from './remote-context.js';
 import { openSources } from './sources.js';
-import { provenanceOf, requireAttestable } from './provenance.js';
+import { provenanceOf } from './provenance.js';
+import { requireExportable } from './require-exportable.js';
 import { StepCounter, withPlaces } from './steps.js';
 
 /**
@@ -40,7 +41,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 }
 
 async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<BuildResult> {
-  requireAttestable(options);
+  requireExportable(options);
   const now = options.now ?? Date.now;
   const startedAt = now();
   const named = await namedContexts(options.buildContexts ?? {});

@@ -3,11 +3,9 @@ import type { Converted } from '../dockerfile/to-llb/options.js';
 import { annotationsAt } from '../exporter/annotations.js';
 import { makeImage, targetOf, type BuiltImage, type MadeImage, type ResultLayer } from '../exporter/make-image.js';
 import { exporterFor } from '../exporter/exporter-for.js';
-import { parseOutput } from '../exporter/output-spec.js';
-import type { Pushed } from '../exporter/push-destinations.js';
 import type { Provenance } from '../exporter/provenance/attest.js';
 import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
-import type { OutputSpec } from '../exporter/types.js';
+import type { Exported, OutputSpec } from '../exporter/types.js';
 import type { JobContext } from '../job/context.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { hexOf } from '../oci/digest.js';
@@ -25,7 +23,8 @@ import type { Store } from '../store/store.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
 import type { LazyRegistries } from './lazy-registries.js';
-import type { BuildOptions, BuildResult } from './options.js';
+import type { BuildOptions, BuildResult, OutputReport } from './options.js';
+import { outputsOf } from './require-exportable.js';
 import type { StepCounter } from './steps.js';
 
 interface ExportInput {
@@ -45,7 +44,7 @@ interface ExportInput {
 /** Hands the result to every output that is asked for, and tells what was built. */
 export async function exportResult(input: ExportInput): Promise<Omit<BuildResult, 'invocationId'>> {
   const { options, store, machines, registries, converted, ref, job, counter, provenance } = input;
-  const outputs: readonly OutputSpec[] = options.outputs ?? [parseOutput('type=image')];
+  const outputs = outputsOf(options);
   const given = (options.tags ?? []).map(parseReference);
   const tags = given.map(withDefaultTag);
   const epoch = converted.epoch;
@@ -58,7 +57,7 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
     })));
   let exported: MadeImage | undefined;
   let stored: MadeImage | undefined;
-  const pushed: Pushed[] = [];
+  const reports: OutputReport[] = [];
   for (const output of outputs) {
     const context = {
       ref,
@@ -72,12 +71,17 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
       exportTree: (request: Parameters<Machines['exportTree']>[0]) => machines.exportTree(request, job),
     };
     const one = await exporterFor(output).export(context, job);
-    pushed.push(...one.pushed);
+    reports.push(reportOf(output, one));
     exported = one.image ?? exported;
-    if (output.type === 'image' && output.store && !output.push) stored = one.image;
+    stored = one.stored ?? stored;
   }
   const counts = counter.counts;
-  const told = { pushed, counts, ...(provenance && { provenance }) };
+  const told = {
+    outputs: reports,
+    pushed: reports.flatMap((report) => report.pushed),
+    counts,
+    ...(provenance && { provenance }),
+  };
   if (!image) return { size: 0, layers: [], tags: [], names: [], ...told };
   const { built, made } = await image;
   if (counts.ran > 0) await rememberTime(input, made);
@@ -90,6 +94,16 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
     tags: tags.map(familiarReference),
     names: namesOf(outputs, tags),
     ...told,
+  };
+}
+
+function reportOf(output: OutputSpec, { image, stored, pushed }: Exported): OutputReport {
+  return {
+    type: output.type,
+    pushed,
+    ...('dest' in output && { dest: output.dest }),
+    ...(image && { digest: targetOf(image).digest }),
+    ...(stored && { stored: targetOf(stored).digest }),
   };
 }
 

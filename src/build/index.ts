@@ -1,6 +1,6 @@
 /** The public API: what `import { build } from 'slipway'` gives. */
 export { build } from './build.js';
-export type { BuildOptions, BuildResult } from './options.js';
+export type { BuildOptions, BuildResult, OutputReport } from './options.js';
 export { BuildError, type ErrorCode } from '../base/errors.js';
 export { DockerfileError, type Diagnostic } from '../dockerfile/diagnostic.js';
 export type { BuildEvent } from '../job/events.js';

@@ -81,7 +81,21 @@ export interface BuildResult {
   readonly size: number;
   readonly layers: readonly { readonly diffId: string; readonly size: number; readonly createdBy: string }[];
   readonly tags: readonly string[];
-  /** What registries have now. */
+  /** What came of each output, in their order. */
+  readonly outputs: readonly OutputReport[];
+  /** What registries have now, by all of them. */
   readonly pushed: readonly Pushed[];
   readonly counts: { readonly cached: number; readonly ran: number };
+}
+
+/** What came of one output. */
+export interface OutputReport {
+  readonly type: OutputSpec['type'];
+  /** What was written; `-` is stdout. */
+  readonly dest?: string;
+  /** Of the image as it left; absent for what is no image. */
+  readonly digest?: string;
+  /** Of the image as the store lists it; absent when this output did not put it there. */
+  readonly stored?: string;
+  readonly pushed: readonly Pushed[];
 }

@@ -5,7 +5,7 @@ import { makeVertex } from '../llb/vertex.js';
 import { digestOf } from '../oci/digest.js';
 import type { Pinned, Sources } from '../worker/ops/source.js';
 import type { BuildOptions } from './options.js';
-import { provenanceOf, requireAttestable } from './provenance.js';
+import { provenanceOf } from './provenance.js';
 
 const { signal } = new AbortController();
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
@@ -110,16 +110,4 @@ test('a remote context is told by address and commit, one from stdin as a direct
     configSource: { path: 'Dockerfile' },
     request: { frontend: 'dockerfile.v0', locals: [{ name: 'context' }] },
   });
-});
-
-test('an output that holds no index is refused before anything is built', () => {
-  const options = (type: 'docker' | 'oci', attached: boolean): BuildOptions =>
-    ({
-      context: '.',
-      signal,
-      outputs: [{ type, dest: 'x' }],
-      provenance: { ...DEFAULT_PROVENANCE, attached },
-    }) as unknown as BuildOptions;
-  expect(() => requireAttestable(options('docker', true))).toThrow('`type=docker` holds none');
-  for (const fine of [options('oci', true), options('docker', false)]) expect(requireAttestable(fine)).toBeUndefined();
 });

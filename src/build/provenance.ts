@@ -1,4 +1,3 @@
-import { BuildError } from '../base/errors.js';
 import type { Converted } from '../dockerfile/to-llb/options.js';
 import { parseGitRef } from '../dockerfile/git-ref.js';
 import { makePredicate } from '../exporter/provenance/make-predicate.js';
@@ -23,14 +22,6 @@ interface ProvenanceInput {
   readonly job: JobContext;
   readonly startedAt: number;
   readonly invocationId: string;
-}
-
-/** Refuses provenance where it has no place, before anything is built. Throws USAGE. */
-export function requireAttestable({ provenance, outputs = [] }: BuildOptions): void {
-  if (!provenance || !provenance.attached || !outputs.some(({ type }) => type === 'docker')) return;
-  throw new BuildError('USAGE', 'an image with an attestation is an index, and `type=docker` holds none', {
-    hint: 'take `type=oci`, or leave out `--provenance`',
-  });
 }
 
 /** What a build that was evaluated can say of itself. */

@@ -1,8 +1,8 @@
 import type { JobContext } from '../job/context.js';
 import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
+import { compressLayers } from './compress-layers.js';
 import { formImage } from './form-image.js';
 import { targetOf, type MadeImage } from './make-image.js';
-import { attestExport } from './provenance/attest-export.js';
 import { PushDestinations } from './push-destinations.js';
 import { pushLayers } from './push-layers.js';
 import type { ExportContext, Exported, Exporter, ImageOutput } from './types.js';
@@ -21,14 +21,21 @@ export class ImageExporter implements Exporter {
   async export(context: ExportContext, job: JobContext): Promise<Exported> {
     const given = [...context.tags, ...this.#spec.names.map(parseReference)];
     const stored = this.#spec.store ? await this.#keep(context, given, job) : undefined;
-    if (this.#spec.push) return await this.#push(context, given, job);
-    return { image: stored ?? (await context.image()).made, pushed: [] };
+    if (this.#spec.push) return { ...(await this.#push(context, given, job)), ...(stored && { stored }) };
+    return { image: stored ?? (await context.image()).made, pushed: [], ...(stored && { stored }) };
   }
 
+  /** The compression that is asked for is that of a push: layers lie in the store as they were made. */
   async #keep(context: ExportContext, given: readonly Reference[], job: JobContext): Promise<MadeImage> {
-    const { made } = await context.image();
     const names = given.map(withDefaultTag);
-    const image = await attestExport(made, context, names, this.#spec);
+    const form = { ...this.#spec, compression: 'uncompressed', forceCompression: false } as const;
+    const image = await formImage(
+      context,
+      form,
+      names,
+      async (layers, options) => await compressLayers(layers, options, context.store, job),
+      job,
+    );
     const { digest } = targetOf(image);
     const { danglingNamePrefix: prefix, canonicalName } = this.#spec;
     if (names.length === 0 && prefix !== undefined) names.push(parseReference(`${prefix}@${digest}`));
@@ -45,7 +52,7 @@ export class ImageExporter implements Exporter {
     const image = await formImage(
       context,
       this.#spec,
-      names,
+      names.map(withDefaultTag),
       async (layers, options) => await pushLayers(layers, options, store, destinations.repositories, job),
       job,
     );

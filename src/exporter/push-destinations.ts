@@ -28,6 +28,40 @@ interface Destination {
   readonly tags: readonly string[];
 }
 
+interface PushName {
+  readonly name: Pick<Reference, 'registry' | 'repository'>;
+  /** None for a push by digest. */
+  readonly tags: ReadonlySet<string>;
+}
+
+/**
+ * The repositories that references name, each with its tags. Throws USAGE when there is no reference, for one that ends
+ * in a digest, and for a tag where the digest is to be the only name.
+ */
+export function pushNames(references: readonly Reference[], byDigest: boolean): readonly PushName[] {
+  if (references.length === 0) {
+    throw new BuildError('USAGE', 'tag is needed when pushing to registry', { hint: 'name the image with `-t`' });
+  }
+  const found = new Map<string, PushName & { readonly tags: Set<string> }>();
+  for (const reference of references) {
+    const { registry, repository, tag, digest } = reference;
+    const full = formatReference(reference);
+    if (digest !== undefined) {
+      throw new BuildError('USAGE', `cannot push to \`${full}\`: a digest cannot be chosen`, { hint: 'give a tag' });
+    }
+    if (byDigest && tag !== undefined) {
+      throw new BuildError('USAGE', `can't push tagged ref ${full} by digest`, {
+        hint: 'leave out the tag, or `push-by-digest`',
+      });
+    }
+    const key = `${registry}/${repository}`;
+    const known = found.get(key) ?? { name: { registry, repository }, tags: new Set() };
+    found.set(key, known);
+    if (!byDigest) known.tags.add(tag ?? 'latest');
+  }
+  return [...found.values()];
+}
+
 /** The repositories that one image is pushed to, each once however many tags it gets. */
 export class PushDestinations {
   readonly #all: readonly Destination[];
@@ -38,30 +72,16 @@ export class PushDestinations {
     this.#store = store;
   }
 
-  /** Throws USAGE when there is no name, or one that ends in a digest. Nothing is asked of a registry yet. */
+  /** Nothing is asked of a registry yet. Throws as `pushNames`. */
   static open(
     references: readonly Reference[],
     registries: Registries,
     store: Store,
     { insecure = false, byDigest = false }: PushOptions,
   ): PushDestinations {
-    if (references.length === 0) {
-      throw new BuildError('USAGE', 'tag is needed when pushing to registry', { hint: 'name the image with `-t`' });
-    }
-    const byRepository = new Map<string, { readonly name: Reference; readonly tags: Set<string> }>();
-    for (const reference of references) {
-      const { registry, repository, tag, digest } = reference;
-      if (digest !== undefined) {
-        const full = formatReference(reference);
-        throw new BuildError('USAGE', `cannot push to \`${full}\`: a digest cannot be chosen`, { hint: 'give a tag' });
-      }
-      const key = `${registry}/${repository}`;
-      const known = byRepository.get(key) ?? { name: { registry, repository }, tags: new Set() };
-      byRepository.set(key, known);
-      if (!byDigest) known.tags.add(tag ?? 'latest');
-    }
+    const byRepository = pushNames(references, byDigest);
     const origins = new Origins(store.records);
-    const all = [...byRepository.values()].map(({ name, tags }) => {
+    const all = byRepository.map(({ name, tags }) => {
       const others = async (digest: Digest): Promise<readonly string[]> =>
         (await origins.of(digest, name.registry)).filter((one) => one !== name.repository);
       return {

@@ -90,6 +90,8 @@ export interface ExportContext {
 export interface Exported {
   /** The image in the form that it was exported in; undefined for what is no image. */
   readonly image?: MadeImage;
+  /** The image as the store lists it, if this output put it there. */
+  readonly stored?: MadeImage;
   readonly pushed: readonly Pushed[];
 }
 

@@ -33,6 +33,7 @@ const result = {
   layers: [],
   tags: ['a:1', 'b:1'],
   names: ['docker.io/library/a:1', 'docker.io/library/b:1'],
+  outputs: [],
   pushed: [],
   counts: { cached: 0, ran: 1 },
 };

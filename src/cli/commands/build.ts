@@ -2,11 +2,11 @@ import { BuildError } from '../../base/errors.js';
 import { build, type BuildOptions, type BuildResult } from '../../build/index.js';
 import { parseAnnotation } from '../../exporter/annotations.js';
 import type { BuildEvent } from '../../job/events.js';
-import { formatDuration, formatSize, formatTable } from '../../report/format.js';
 import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';
 import { answerCall, parseCall } from './call.js';
 import { attestationFlags, buildMetadata, imageId, writeResult } from './build-metadata.js';
 import { buildOutputs } from './build-outputs.js';
+import { buildSummary } from './build-summary.js';
 import { nameValues } from './name-values.js';
 import { warningSummary } from '../../report/dockerfile/check-text.js';
 import { LogTail } from '../output/log-tail.js';
@@ -81,7 +81,7 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
     await writeResult(flags.metadataFile, `${JSON.stringify(metadata, undefined, 2)}\n`);
   }
   if (isTold(mode)) {
-    process.stderr.write(summary(result, Date.now() - startedAt));
+    process.stderr.write(buildSummary(result, Date.now() - startedAt));
     process.stderr.write(warningSummary(warnings));
   }
   const toStdout = options.outputs?.some((one) => 'dest' in one && one.dest === '-') ?? false;
@@ -126,18 +126,4 @@ function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): 
 function networkMode(mode: string): 'default' | 'host' | 'none' {
   if (mode === 'default' || mode === 'host' || mode === 'none') return mode;
   throw new BuildError('USAGE', `invalid network \`${mode}\``, { hint: 'the modes are: default, host, none' });
-}
-
-function summary(result: BuildResult, durationMs: number): string {
-  const { layers, counts } = result;
-  const table = formatTable(
-    layers.map((layer) => [formatSize(layer.size).padStart(8), layer.createdBy.replace(/\s+/g, ' ').slice(0, 90)]),
-  );
-  const names = result.tags.length > 0 ? ` ${result.tags.join(', ')}` : '';
-  const total = `${formatSize(result.size)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}`;
-  return (
-    `${table}built${names}: ${total}, ${counts.ran} step${counts.ran === 1 ? '' : 's'} run, ` +
-    `${counts.cached} cached, ${formatDuration(durationMs)}\n` +
-    result.pushed.map(({ name, digest }) => `pushed ${name}: ${digest}\n`).join('')
-  );
 }

@@ -1,4 +1,3 @@
-import { BuildError } from '../../base/errors.js';
 import type { Reference } from '../../oci/reference.js';
 import { annotationsAt } from '../annotations.js';
 import type { MadeImage } from '../make-image.js';
@@ -7,7 +6,7 @@ import { attestProvenance } from './attest.js';
 
 /**
  * The image as it is exported under `names`: with its provenance, where that is asked for. Annotations of the index and
- * of descriptors are put where they belong. Throws USAGE for what cannot carry an attestation or an annotation.
+ * of descriptors are put where they belong; without an index there is no place for the former.
  */
 export async function attestExport(
   image: MadeImage,
@@ -16,17 +15,7 @@ export async function attestExport(
   form: ImageForm,
 ): Promise<MadeImage> {
   const all = [...annotations, ...form.annotations];
-  if (!provenance) {
-    if (all.some(({ level }) => level === 'index' || level === 'index-descriptor')) {
-      throw new BuildError('USAGE', 'index annotations not supported for single platform export', {
-        hint: 'an index is made only for an image with attestations; annotate the manifest',
-      });
-    }
-    return image;
-  }
-  if (form.mediaTypes === 'docker') {
-    throw new BuildError('USAGE', 'cannot export attestations with "oci-mediatypes=false"');
-  }
+  if (!provenance) return image;
   const { platform } = provenance;
   const options = {
     names,
