@@ -9,9 +9,10 @@ export const DOCKER_HUB = {
 
 const HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 
-/** The registry that `host` stands for, under the name that references have: all names of Docker Hub are one. */
+/** The registry that `host` stands for, in lower case; all names of Docker Hub are one, the one that references have. */
 export function registryName(host: string): string {
-  return HUB_NAMES.has(host) ? DOCKER_HUB.name : host;
+  const name = host.toLowerCase();
+  return HUB_NAMES.has(name) ? DOCKER_HUB.name : name;
 }
 
 /** `host[:port]` that the registry of this name is reached at. */
@@ -29,8 +30,7 @@ export function hasPort(host: string): boolean {
   return /:\d+$/.test(host);
 }
 
-/** `host[:port]` without port and brackets, in lower case. */
-export function hostnameOf(host: string): string {
+function hostnameOf(host: string): string {
   return host
     .replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultConfig } from './config.js';
 import { anonymous, type Credentials } from './credentials.js';
@@ -131,6 +132,36 @@ test('a token that the registry takes no more is replaced once', async () => {
     hint: `log in with \`slipway login ${server.host}\`, or check the name`,
   });
   expect(auth.seen).toHaveLength(3);
+});
+
+test('a token is replaced before it expires, without the registry having to refuse it', async () => {
+  const auth = await serve((_, count) => ({ body: JSON.stringify({ token: `t${count}`, expires_in: 0.001 }) }));
+  const server = await serve(({ headers }) =>
+    headers.authorization?.startsWith('Bearer t')
+      ? { body: 'in' }
+      : { status: 401, headers: { 'www-authenticate': `Bearer realm="${auth.url}"` } },
+  );
+  const transport = connect(server.host);
+  await (await transport.send(request())).discard();
+  await setTimeout(5);
+  await (await transport.send(request())).discard();
+  expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer t1', 'Bearer t2']);
+});
+
+test('what the registry asks for beyond the scopes of a request is asked for too', async () => {
+  const auth = await serve(() => ({ body: '{"token":"t"}' }));
+  const scope = 'repository:library/app:pull registry:catalog:*';
+  const server = await serve(({ headers }) =>
+    headers.authorization === 'Bearer t'
+      ? { body: 'in' }
+      : { status: 401, headers: { 'www-authenticate': `Bearer realm="${auth.url}",scope="${scope}"` } },
+  );
+  await (await connect(server.host).send(request())).discard();
+  expect(new URL(auth.seen[0]!.url, auth.url).searchParams.getAll('scope')).toEqual([
+    'repository:app:pull',
+    'repository:library/app:pull',
+    'registry:catalog:*',
+  ]);
 });
 
 test('redirects take the body along, but never the credentials to another host', async () => {
