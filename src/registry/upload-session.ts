@@ -114,19 +114,26 @@ export class UploadSession {
 
   /** Bytes that the registry has; undefined when it does not say, or has forgotten the session. */
   async received({ signal }: Cancel): Promise<number | undefined> {
-    const response = await this.#endpoint.send({
-      method: 'GET',
-      to: this.#location,
-      expect: KNOWN,
-      doing: this.#doing,
-      signal,
-    });
-    await response.discard();
-    const last = /^(?:bytes=)?0-(\d+)$/.exec(response.headers['range'] ?? '')?.[1];
+    const response = await this.#ask({ signal });
+    const last = /^(?:bytes=)?0-(\d+)$/.exec(response?.headers['range'] ?? '')?.[1];
     // `0-0` is said of an upload with one byte, and of one with none.
-    if (!DONE.includes(response.status) || last === undefined || last === '0') return undefined;
+    if (response === undefined || last === undefined || last === '0') return undefined;
     this.#location = locationOf(response) ?? this.#location;
     return Number(last) + 1;
+  }
+
+  /** How the session stands; undefined when there is no answer to that. */
+  async #ask({ signal }: Cancel): Promise<RegistryResponse | undefined> {
+    const request = { method: 'GET', to: this.#location, expect: DONE, doing: this.#doing, signal } as const;
+    try {
+      const response = await this.#endpoint.send(request);
+      await response.discard();
+      return response;
+    } catch (error) {
+      // Whatever it is, an upload that begins anew meets it too, or does not.
+      if (error instanceof RegistryFailure && error.code === 'REGISTRY_FAILED') return undefined;
+      throw error;
+    }
   }
 
   /** Nothing of it stays at the registry, if that allows it. Never throws. */
@@ -159,14 +166,8 @@ export class UploadSession {
     if (kind === undefined) return response;
     await response.discard();
     const { status, headers } = response;
-    const error = new RegistryFailure(
-      'REGISTRY_FAILED',
-      `${this.#doing}: the registry answered ${status} to the upload`,
-      {
-        status,
-        hint: HINTS[kind],
-      },
-    );
+    const message = `${this.#doing}: the registry answered ${status} to the upload`;
+    const error = new RegistryFailure('REGISTRY_FAILED', message, { status, hint: HINTS[kind] });
     throw new UploadFault(kind, error, headers['retry-after']);
   }
 }

@@ -575,6 +575,23 @@ const forgetting: readonly Case[] = [
     ],
   },
   {
+    name: 'answers nothing when asked what it has',
+    does: 'push',
+    faults: [
+      { method: 'PATCH', times: 1, cutRequestAt: 30_000 },
+      { method: 'GET', path: UPLOAD, instead: refuse(400, 'BLOB_UPLOAD_INVALID') },
+    ],
+  },
+  {
+    name: 'is in trouble when asked what it has',
+    does: 'push',
+    faults: [
+      { method: 'PATCH', times: 1, cutRequestAt: 30_000 },
+      { method: 'GET', path: UPLOAD, times: 2, instead: { status: 503 } },
+    ],
+    check: ({ fake }) => expect(fake.count('POST')).toBe(2),
+  },
+  {
     name: 'does not take up what was cut',
     does: 'push',
     faults: [
