@@ -87,7 +87,7 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
   if (counts.ran > 0) await rememberTime(input, made);
   return {
     manifestDigest: targetOf(stored ?? made).digest,
-    configDigest: made.config.digest,
+    configDigest: (exported ?? made).config.digest,
     ...(exported && { exported: descriptorOf(exported, platformOf(converted)) }),
     size: built.layers.reduce((sum, layer) => sum + layer.size, 0),
     layers: layerSummary(built),

@@ -65,6 +65,7 @@ export interface BuildOptions {
 export interface BuildResult {
   /** Of the image as it stands in the store, attested or not; absent when no output needed an image. */
   readonly manifestDigest?: string;
+  /** Of the image in the form that the last output of an image has. */
   readonly configDigest?: string;
   /**
    * What the last output of an image comes to: a manifest, compressed for example, with its platform; or the index that

@@ -6,7 +6,8 @@ import { describe, expect } from 'vitest';
 import type { Descriptor, Index, Manifest } from '../../src/oci/descriptor.js';
 import { layoutFaults } from '../support/check-layout.js';
 import { RemoteServer, TestRepository } from '../support/remote-server.js';
-import { test as base, type Workspace } from '../support/workspace.js';
+import { test as base } from '../support/registry-workspace.js';
+import type { Workspace } from '../support/workspace.js';
 
 const test = base.extend<{ remote: RemoteServer }>({
   remote: async ({ work }, use) => {
@@ -159,6 +160,46 @@ describe('--provenance', () => {
     expect(await layoutFaults(work.root)).toEqual([]);
   });
 
+  test('a registry gets it with the image, in either form, and the image is a base like any other', async ({
+    work,
+    bench,
+  }) => {
+    const registry = await bench.start();
+    const name = `${registry.host}/team/app`;
+    work.write({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'f' });
+    const files = ['--metadata-file', work.path('meta'), '--iidfile', work.path('iid')];
+    const { stdout } = await bench.build('--provenance=mode=max', '--push', '-t', `${name}:1`, ...files);
+    const raw = await bench.skopeo('inspect', '--raw', '--tls-verify=false', `docker://${name}:1`);
+    const digest = `sha256:${createHash('sha256').update(raw).digest('hex')}`;
+    expect([stdout.trim(), readFileSync(work.path('iid'), 'utf8')]).toEqual([digest, digest]);
+    expect(JSON.parse(readFileSync(work.path('meta'), 'utf8'))).toMatchObject({
+      'containerimage.digest': digest,
+      'image.name': `${name}:1`,
+    });
+    const layout = work.path('layout');
+    await bench.skopeo('copy', '-q', '--all', '--src-tls-verify=false', `docker://${name}:1`, `oci:${layout}:x`);
+    const { image, statement } = attested(layout);
+    expect(statement.subject).toEqual([
+      { name: expect.stringMatching(/^pkg:docker\/.*%3A\d+\/team\/app@1\?platform=/), digest: expect.anything() },
+    ]);
+    expect(`sha256:${statement.subject[0]!.digest.sha256}`).toBe(image.digest);
+
+    const old = ['-o', `type=registry,name=${name}:2,oci-artifact=false`];
+    await bench.build('--provenance=mode=min', ...old);
+    const { manifests } = JSON.parse(
+      await bench.skopeo('inspect', '--raw', '--tls-verify=false', `docker://${name}:2`),
+    ) as Index;
+    const about = JSON.parse(registry.blob(manifests[1]!.digest).toString('utf8')) as Manifest;
+    expect([about.artifactType, about.config.mediaType]).toEqual([
+      undefined,
+      'application/vnd.oci.image.config.v1+json',
+    ]);
+
+    work.write({ Dockerfile: `FROM ${name}:1\nCOPY f /g\n` });
+    const onIt = await bench.build('--root', work.path('elsewhere'), '-t', 'top');
+    expect(onIt.code, onIt.output).toBe(0);
+  });
+
   test('type=local and type=tar get a file about every file, under a name that is free', async ({ work }) => {
     work.write({ 'a/f': 'content\n' });
     work.dockerfile('FROM scratch\nCOPY a /a\nCOPY a/f /p.json\n');
@@ -185,6 +226,27 @@ describe('--provenance', () => {
     const sbom = await work.tryBuild(['--sbom=true']);
     expect([sbom.code, sbom.stderr]).toEqual([1, expect.stringContaining('SBOM attestations are not supported')]);
     expect(existsSync(work.path('image.tar'))).toBe(false);
+  });
+});
+
+test('--iidfile and --metadata-file tell of the image in the form that it was exported in', async ({ work }) => {
+  work.write({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'f' });
+  const layout = work.path('layout');
+  const output = `type=oci,tar=false,rewrite-timestamp=true,dest=${layout}`;
+  const files = ['--iidfile', work.path('iid'), '--metadata-file', work.path('meta')];
+  const ended = await work.tryBuild([...files, '-o', output], { env: { SOURCE_DATE_EPOCH: '1' } });
+  expect(ended.code, ended.output).toBe(0);
+  const [described] = readIndex(layout).manifests as [Descriptor];
+  const { config } = read<Manifest>(layout, described);
+  expect(readFileSync(work.path('iid'), 'utf8')).toBe(config.digest);
+  expect(JSON.parse(readFileSync(work.path('meta'), 'utf8'))).toMatchObject({
+    'containerimage.config.digest': config.digest,
+    'containerimage.digest': described.digest,
+    'containerimage.descriptor': {
+      digest: described.digest,
+      annotations: { 'org.opencontainers.image.created': '1970-01-01T00:00:01Z' },
+      platform: { os: 'linux' },
+    },
   });
 });
 
