@@ -18,6 +18,7 @@ async function pushApp(work: Workspace, bench: RegistryBench): Promise<TestRegis
   const registry = await bench.start();
   work.write({
     Dockerfile: `FROM busybox
+WORKDIR /dir
 COPY --chown=1000:50 --chmod=640 a /dir/a
 RUN echo b > /dir/b && ln /dir/b /dir/c && rm -rf /home && mkdir -m 1777 /sticky
 ENV GREETING=hello

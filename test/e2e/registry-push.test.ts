@@ -66,3 +66,46 @@ test('push-by-digest gives no tag', async ({ work, bench }) => {
   expect(putManifests(await registry.takeRequests())).toEqual([stdout.trim()]);
   await bench.ok(['pull', '--root', work.path('other'), `${registry.host}/app@${stdout.trim()}`]);
 });
+
+test('push sends an image of the store; a second push sends nothing, a changed image what changed', async ({
+  work,
+  bench,
+}) => {
+  const registry = await bench.start();
+  const name = `${registry.host}/app:1`;
+  work.write({ Dockerfile: 'FROM scratch\nCOPY a /\nCOPY b /\n', a: 'a', b: 'b' });
+  await bench.build('-t', name);
+  await bench.ok(['push', name]);
+  const first = registry.tagged('app', '1')!;
+  const { config, layers } = first.document;
+  expect(sentBlobs(await registry.takeRequests()).toSorted()).toEqual(
+    [config, ...layers].map(({ digest }) => digest).toSorted(),
+  );
+
+  await bench.ok(['push', name]);
+  const again = await registry.takeRequests();
+  expect([sentBlobs(again), mountedBlobs(again)]).toEqual([[], []]);
+  expect(again.filter(({ method }) => method === 'POST' || method === 'PATCH')).toEqual([]);
+
+  work.write({ b: 'changed' });
+  await bench.build('-t', name);
+  await bench.ok(['push', name]);
+  const changed = registry.tagged('app', '1')!.document;
+  expect(changed.layers[0]).toEqual(layers[0]);
+  expect(sentBlobs(await registry.takeRequests()).toSorted()).toEqual(
+    [changed.config.digest, changed.layers[1]!.digest].toSorted(),
+  );
+});
+
+test('a registry that is not there: a clear error, and the image stays in the store', async ({ work, bench }) => {
+  const registry = await bench.start();
+  const name = `${registry.host}/app:1`;
+  await registry.stop();
+  work.write({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'a' });
+  await bench.build('-t', name);
+  const { code, stderr } = await bench.run(['push', name]);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`${registry.host}\`: connection refused`);
+  await registry.start();
+  await bench.ok(['push', name]);
+});

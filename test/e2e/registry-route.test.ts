@@ -25,7 +25,7 @@ test('a mirror is asked first, and the registry itself not at all', async ({ wor
   expect(await origin.takeRequests()).toEqual([]);
   expect((await mirror.takeRequests()).some(({ path }) => path.includes('/blobs/'))).toBe(true);
   // The name is the origin's, and pushes go there.
-  await bench.ok(['copy', `store:${origin.host}/team/app:1`, `${origin.host}/team/app:1`]);
+  await bench.ok(['push', `${origin.host}/team/app:1`]);
   expect(origin.tagged('team/app', '1')).toEqual(mirror.tagged('team/app', '1'));
   expect((await mirror.takeRequests()).filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
 });
@@ -73,7 +73,7 @@ test('HTTPS goes through the tunnel of a proxy; NO_PROXY leaves a host out', asy
   const name = 'registry.test/team/app:1';
   await bench.build('-t', name);
 
-  const noCredentials = await bench.run(['copy', `store:${name}`, name], {
+  const noCredentials = await bench.run(['push', name], {
     env: { HTTPS_PROXY: `http://${proxy.host}` },
   });
   expect(noCredentials.code).toBe(1);
@@ -81,7 +81,7 @@ test('HTTPS goes through the tunnel of a proxy; NO_PROXY leaves a host out', asy
   expect(noCredentials.stderr).toContain('407');
 
   const env = { https_proxy: `http://me:secret@${proxy.host}` };
-  const pushed = await bench.ok(['copy', `store:${name}`, name], { env });
+  const pushed = await bench.ok(['push', name], { env });
   expect(registry.tagged('team/app', '1')).toBeDefined();
   expect(new Set(proxy.requests)).toEqual(new Set(['CONNECT registry.test:443']));
   expect(pushed.output).not.toContain('secret');
