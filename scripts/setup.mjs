@@ -51,7 +51,7 @@ export async function setup(programs) {
   requireNode();
   const missing = programs.flatMap((need) => PROGRAMS[need]).filter(({ names }) => !names.some(isProgram));
   const staleModules = !modulesAreFresh();
-  announce(missing, staleModules);
+  announce(missing, staleModules, wantsNewerDockerd(programs));
   const installed = missing.filter(({ unpack }) => !unpack);
   if (installed.length > 0) await installPrograms(installed);
   if (staleModules) await installModules();
@@ -78,14 +78,15 @@ function requireNode() {
     throw new Error(`Node.js 20.19 or newer is needed, this is ${process.version}`);
 }
 
-function announce(missing, staleModules) {
-  if (missing.length === 0 && !staleModules) return;
+function announce(missing, staleModules, wantsEngine) {
+  if (missing.length === 0 && !staleModules && !wantsEngine) return;
   const lines = ['This will change the machine:'];
   const list = (programs) => programs.map(({ package: name, why }) => `    ${name.padEnd(16)}${why}`);
   const [installed, unpacked] = [false, true].map((which) => missing.filter(({ unpack = false }) => unpack === which));
   if (installed.length > 0 && process.getuid() === 0)
     lines.push('  Debian packages, installed by apt-get:', ...list(installed));
   if (unpacked.length > 0) lines.push(`  Debian packages, unpacked in ${UNPACKED}:`, ...list(unpacked));
+  if (wantsEngine) lines.push(`  Docker of Debian unstable, unpacked in ${NEWER_DOCKERD}`);
   if (staleModules)
     lines.push(`  npm packages, into ${path.join(ROOT, 'node_modules')} (npm ci, without install scripts)`);
   if (lines.length > 1) process.stderr.write(`${lines.join('\n')}\n\n`);

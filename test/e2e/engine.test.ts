@@ -32,6 +32,12 @@ const DOCKERFILE = [
 ].join('\n');
 const SAID = 'hello, engine\n1000\n/srv/made\nlower\ncontent\nls: /gone: No such file or directory\n640:1000\n';
 
+/** Of what was handed over, with its layers compressed, as the file `metadata.json` of the workspace tells it. */
+function exportedDigest(work: Workspace): string {
+  const metadata = JSON.parse(readFileSync(work.path('metadata.json'), 'utf8')) as Record<string, string>;
+  return metadata['containerimage.digest']!;
+}
+
 function writeContext(work: Workspace): void {
   work.write({ Dockerfile: DOCKERFILE, file: 'content\n' });
 }
@@ -50,12 +56,11 @@ for (const kind of ['installed', 'newer', 'newer with containerd’s store'] sat
       removeTempDir(dir);
     }, PATIENCE_MS);
 
-    /** Digest of the manifest as it was handed over, with its layers compressed. */
+    /** Builds and hands over; `id` is how the engine is to call the image. */
     async function load(work: Workspace, ...flags: readonly string[]): Promise<{ built: Built; id: string }> {
       const metadata = work.path('metadata.json');
       const built = await work.build(['--load', '--metadata-file', metadata, ...flags], { env: dockerd.env });
-      const exported = (JSON.parse(readFileSync(metadata, 'utf8')) as Record<string, string>)['containerimage.digest']!;
-      return { built, id: idOf(built, kind, exported) };
+      return { built, id: idOf(built, kind, exportedDigest(work)) };
     }
 
     test('has what --load hands it under all its tags, and runs it', async ({ work }) => {
@@ -69,6 +74,18 @@ for (const kind of ['installed', 'newer', 'newer with containerd’s store'] sat
       expect(built.diffIds.length).toBeGreaterThan(3);
       expect(await dockerd.docker('run', '--rm', 'test')).toBe(SAID);
       expect(built.stderr).toContain(`handing the image to the Docker engine at \`${dockerd.host}\``);
+    });
+
+    test('takes an image with provenance', async ({ work }) => {
+      work.dockerfile('FROM busybox\nCMD ["echo", "attested"]\n');
+      const args = ['--load', '--provenance=true', '--metadata-file', work.path('metadata.json'), '-t', 'attested'];
+      const ended = await work.tryBuild(args, { env: dockerd.env });
+      expect(ended.code, ended.output).toBe(0);
+      expect(await dockerd.docker('run', '--rm', 'attested')).toBe('attested\n');
+      // An engine that keeps images as they come has the index; one that does not has no place for it.
+      if (kind === 'newer with containerd’s store') {
+        expect(await dockerd.imageId('attested')).toBe(exportedDigest(work));
+      }
     });
 
     test('a tag goes over to what is loaded later', async ({ work }) => {
