@@ -35,7 +35,7 @@ const BEGIN = /blobs\/uploads\/$/;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** Small idle time-outs, for cases in which a registry says nothing. */
-const IMPATIENT = { headersMs: 400, bodyMs: 400 };
+const IMPATIENT = { headersMs: 1000, bodyMs: 1000 };
 
 const withBody = (body: (bytes: Buffer) => Buffer) => ({
   change: (answer: FakeAnswer): FakeAnswer => ({ ...answer, body: body(answer.body!) }),
@@ -1029,10 +1029,10 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
 };
 
 const cases = Object.entries(groups).flatMap(([group, list]) =>
-  list.map((one) => ({ title: `${group}: ${one.name}`, one })),
+  list.map((one): [string, Case] => [`${group}: ${one.name}`, one]),
 );
 
-test.concurrent.each(cases)('$title', async ({ one }) => {
+test.concurrent.each(cases)('%s', async (_title, one) => {
   const bench = await FakeRegistryBench.start(one);
   try {
     if (one.does !== 'push') bench.publish();
