@@ -25,8 +25,14 @@ const provenance = { ...DEFAULT_PROVENANCE, attached: true };
 test.each<[string, Asked]>([
   ['tag is needed when pushing to registry', { outputs: ['type=registry'] }],
   ['tag is needed when pushing to registry', { outputs: ['type=oci,dest=x,name=a', 'type=image,push=true'] }],
-  ["can't push tagged ref docker.io/host/a:1 by digest", { outputs: ['type=registry,name=host/a:1,push-by-digest=true'] }],
-  ["can't push tagged ref docker.io/host/a:1 by digest", { tags: ['host/a:1'], outputs: ['type=registry,push-by-digest=true'] }],
+  [
+    "can't push tagged ref docker.io/host/a:1 by digest",
+    { outputs: ['type=registry,name=host/a:1,push-by-digest=true'] },
+  ],
+  [
+    "can't push tagged ref docker.io/host/a:1 by digest",
+    { tags: ['host/a:1'], outputs: ['type=registry,push-by-digest=true'] },
+  ],
   ['a digest cannot be chosen', { outputs: [`type=registry,name=host/a@sha256:${'0'.repeat(64)}`] }],
   ['an offline build cannot push', { offline: true, tags: ['a'], outputs: ['type=registry'] }],
   ['only one output can be written to stdout', { outputs: ['type=oci,dest=-', 'type=image', '-'] }],

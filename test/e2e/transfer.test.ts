@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,7 +19,7 @@ import { describe, expect } from 'vitest';
 import { mkfifo } from '../../src/base/linux/inode.js';
 import { hostPlatform } from '../../src/oci/platform.js';
 import { mediaTypes, type Descriptor, type Index, type Manifest } from '../../src/oci/descriptor.js';
-import { layoutFaults } from '../support/check-layout.js';
+import { blobFaults, layoutFaults } from '../support/check-layout.js';
 import { readImage } from '../support/image.js';
 import { writeLayout } from '../support/layout.js';
 import { test } from '../support/registry-workspace.js';
@@ -215,6 +216,38 @@ describe('save and load', () => {
     }
     expect(await layoutFaults(work.root)).toEqual([]);
   });
+});
+
+describe('kill -9', () => {
+  test(
+    'of a copy leaves no part of a blob, and what was there before',
+    { timeout: 180_000 },
+    async ({ work, bench }) => {
+      const digest = await buildTwice(work);
+      work.write({ big: Buffer.alloc(80_000_000, 'big') });
+      work.dockerfile('FROM scratch\nCOPY big /big\n');
+      await work.build();
+      const layout = work.path('layout');
+      const out = work.path('out');
+      mkdirSync(out);
+      await bench.ok(['copy', 'store:other/name:v1', `oci:${layout}:small`]);
+      for (const destination of [`oci:${layout}:big`, `oci-archive:${out}/big.tar`]) {
+        for (const after of [0, 100, 200, 300, 400, 600]) {
+          const running = work.start(['copy', 'store:test', destination], { env: bench.env });
+          await sleep(after);
+          running.kill('SIGKILL');
+          await running.ended;
+          expect(await blobFaults(layout)).toEqual([]);
+          expect(readdirSync(layout).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
+          expect(readImage(layout, 'small').descriptor.digest).toBe(digest);
+          expect(readdirSync(out).filter((name) => name !== 'big.tar')).toEqual([]);
+        }
+        await bench.ok(['copy', 'store:test', destination]);
+      }
+      expect(await layoutFaults(layout)).toEqual([]);
+      await bench.ok(['load', '-i', `${out}/big.tar`, '--root', work.path('loaded')]);
+    },
+  );
 });
 
 describe('copy and pull', () => {
