@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { BuildError, type ErrorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
 import type { Descriptor } from '../../src/oci/descriptor.js';
-import { FakeRegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
+import { expectTakenUp, FakeRegistryBench, type BenchOptions } from '../support/fake-registry-bench.js';
 import { refuse } from '../support/fake-registry-content.js';
 import type { FakeAnswer, Fault } from '../support/fake-registry-faults.js';
 
@@ -170,7 +170,8 @@ const redirects: readonly Case[] = [
     },
     check: (bench) => {
       sawNoCredentials(bench);
-      expect(bench.other.requests.map(({ headers }) => headers['range'])).toEqual([undefined, 'bytes=30000-']);
+      expect(bench.other.requests).toHaveLength(2);
+      expectTakenUp(bench.other, 30_000);
     },
   },
   {
@@ -215,13 +216,13 @@ const cuts: readonly Case[] = [
     name: 'a download in the middle',
     does: 'pull',
     faults: [{ method: 'GET', path: BLOB, times: 1, after: 1, cutAnswerAt: 1000 }],
-    check: ({ fake }) => expect(fake.requests.at(-1)!.headers['range']).toBe('bytes=1000-'),
+    check: ({ fake }) => expectTakenUp(fake, 1000),
   },
   {
     name: 'a download many times, with progress between',
     does: 'pull',
     faults: [{ method: 'GET', path: BLOB, times: 9, after: 1, cutAnswerAt: 10_000 }],
-    check: ({ fake }) => expect(fake.requests.at(-1)!.headers['range']).toBe('bytes=90000-'),
+    check: ({ fake }) => expectTakenUp(fake, 90_000),
   },
   {
     name: 'a download at the first byte',
@@ -235,7 +236,7 @@ const cuts: readonly Case[] = [
       { method: 'GET', path: BLOB, times: 1, after: 1, cutAnswerAt: 7000 },
       { method: 'GET', path: BLOB, after: 1, cutAnswerAt: 0 },
     ],
-    fails: ['REGISTRY_FAILED', /acme\/app@sha256:.* cut after 7000 of 100000 bytes/],
+    fails: ['REGISTRY_FAILED', /acme\/app@sha256:.* cut after \d+ of 100000 bytes/],
   },
   {
     name: 'a download before the answer',
@@ -638,7 +639,7 @@ const slowness: readonly Case[] = [
     does: 'pull',
     timing: IMPATIENT,
     faults: [{ method: 'GET', path: BLOB, after: 1, times: 1, stallAnswerAt: 40_000 }],
-    check: ({ fake }) => expect(fake.requests.at(-1)!.headers['range']).toBe('bytes=40000-'),
+    check: ({ fake }) => expectTakenUp(fake, 40_000),
   },
   {
     name: 'a manifest stops in the middle',

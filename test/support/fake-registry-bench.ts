@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { expect } from 'vitest';
 import type { Cancel } from '../../src/base/abort.js';
 import { mediaTypes, type Descriptor } from '../../src/oci/descriptor.js';
 import type { Digest } from '../../src/oci/digest.js';
@@ -136,4 +137,14 @@ export class FakeRegistryBench implements Cancel {
   get leftovers(): readonly string[] {
     return readdirSync(path.join(this.#dir, 'tmp', LEASE), { recursive: true }).map(String);
   }
+}
+
+/**
+ * The last request asked for the rest of what was cut after `atMost` bytes. What had arrived but was not read yet when
+ * the connection broke may be lost, so it need not be all of them.
+ */
+export function expectTakenUp({ requests }: FakeRegistry, atMost: number): void {
+  const from = /^bytes=(\d+)-$/.exec(requests.at(-1)!.headers['range'] ?? '')?.[1];
+  expect(Number(from)).toBeGreaterThan(0);
+  expect(Number(from)).toBeLessThanOrEqual(atMost);
 }
