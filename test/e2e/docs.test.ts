@@ -6,9 +6,11 @@ import { pageFaults, unknownFlags } from '../support/docs.js';
 import { test, type RegistryBench } from '../support/registry-workspace.js';
 import type { Workspace } from '../support/workspace.js';
 
+/** Some thirty commands, on a machine that does other things too. */
+const PATIENCE = { timeout: 300_000 };
 const DOCS = path.join(packageRoot(), 'docs');
 
-test('every command of docs/registries.md does what the page says', async ({ work, bench }) => {
+test('every command of docs/registries.md does what the page says', PATIENCE, async ({ work, bench }) => {
   const open = await bench.start();
   const users = await bench.start({ users: { ci: 'pass word' } });
   const company = await bench.start({ tls: bench.certificates });
@@ -23,7 +25,7 @@ test('every command of docs/registries.md does what the page says', async ({ wor
   expect(await pageFaults(path.join(DOCS, 'registries.md'), { replace, dir, env: pageEnv(work, bench) })).toEqual([]);
 });
 
-test('every command of docs/outputs.md does what the page says', async ({ work, bench }) => {
+test('every command of docs/outputs.md does what the page says', PATIENCE, async ({ work, bench }) => {
   const open = await bench.start();
   const dir = pageDirectory(work);
   const replace = { 'localhost:5000': `localhost:${open.port}` };
