@@ -1,9 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { FakeEngine, readAll } from '../../src/exporter/engine/fake-engine.fixture.js';
 import { Dockerd, type DockerdKind } from '../support/dockerd.js';
-import type { Manifest } from '../../src/oci/descriptor.js';
+import { loadIntoEngine } from '../../src/exporter/engine/load-into-engine.js';
+import type { Descriptor, Manifest } from '../../src/oci/descriptor.js';
+import { parseReference, withDefaultTag } from '../../src/oci/reference.js';
+import { ImageLayout } from '../../src/store/layout.js';
+import { Containerd } from '../support/containerd.js';
 import { readImage } from '../support/image.js';
 import { Podman } from '../support/podman.js';
 import { RegistryBench } from '../support/registry-workspace.js';
@@ -151,6 +155,44 @@ for (const kind of ['installed', 'newer', 'newer with containerd’s store'] sat
     });
   });
 }
+
+describe('containerd', () => {
+  const missing = Containerd.missing();
+  test.skipIf(missing)(`has what ctr takes over (${missing ?? 'as root'})`, async ({ work }) => {
+    await using containerd = await Containerd.start(work.path('containerd'));
+    writeContext(work);
+    const { image } = await work.build();
+    const { config, layers } = image.manifest;
+    const { digest } = image.descriptor as Descriptor;
+    const size = statSync(path.join(work.root, 'blobs/sha256', digest.slice('sha256:'.length))).size;
+    const target = { mediaType: image.manifest.mediaType!, digest, size };
+    const tags = ['registry.example/one:1', 'two'].map((name) => withDefaultTag(parseReference(name)));
+    const blobs = [target, config, ...layers];
+    const job = {
+      signal: new AbortController().signal,
+      emit: () => undefined,
+      session: { contexts: new Map() },
+      now: Date.now,
+    };
+    // The command line asks for the machine's own.
+    await loadIntoEngine(
+      { source: new ImageLayout(work.root), target, blobs, config, layers, tags },
+      process.env,
+      job,
+      {
+        dockerSocket: work.path('none'),
+        containerdSocket: containerd.socket,
+        findProgram: (name) => (name === 'ctr' ? containerd.ctr : undefined),
+      },
+    );
+    expect(await containerd.images()).toEqual(
+      new Map([
+        ['registry.example/one:1', digest],
+        ['docker.io/library/two:latest', digest],
+      ]),
+    );
+  });
+});
 
 describe('podman', () => {
   const missing =

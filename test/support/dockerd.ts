@@ -1,44 +1,27 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/base/errors.js';
-import { packageRoot } from '../../src/base/package-root.js';
 import { findProgram } from '../../src/executor/runtime.js';
+import { Daemon, PROGRAMS } from './daemon.js';
 import { newerDockerdRoot } from './newer-dockerd.js';
 
 /** Which Docker engine: Debian's, or a newer one with either of its two ways to keep images. */
 export type DockerdKind = 'installed' | 'newer' | 'newer with containerd’s store';
 
-/** Where scripts/setup.mjs unpacks packages that it does not install. */
-const UNPACKED = path.join(packageRoot(), 'node_modules/.programs');
-const PROGRAMS = [path.join(UNPACKED, 'usr/sbin'), path.join(UNPACKED, 'usr/bin'), process.env['PATH'] ?? ''].join(':');
-const PATIENCE_MS = 60_000;
-
 /**
- * A Docker engine of a test's own. Its processes are in a namespace with their mounts and die with it and with us; its data,
- * socket and log lie in `dir`, which the caller removes. It speaks to no network but the machine's own addresses.
+ * A Docker engine of a test's own: its data, socket and log lie in `dir`, which the caller removes. It speaks to no network but the machine's own addresses.
  */
 export class Dockerd implements AsyncDisposable {
   readonly dir: string;
-  readonly #daemon: ChildProcess;
+  readonly #daemon: Daemon;
   readonly #cgroup: string;
   readonly #clients: readonly string[];
   #client: string | undefined;
 
-  private constructor(dir: string, daemon: ChildProcess, cgroup: string, clients: readonly string[]) {
+  private constructor(dir: string, daemon: Daemon, cgroup: string, clients: readonly string[]) {
     this.dir = dir;
     this.#daemon = daemon;
     this.#cgroup = cgroup;
@@ -72,17 +55,13 @@ export class Dockerd implements AsyncDisposable {
       ...(kind !== 'installed' && { features: { 'containerd-snapshotter': kind !== 'newer' } }),
     };
     writeFileSync(path.join(dir, 'daemon.json'), JSON.stringify(config));
-    const log = openSync(path.join(dir, 'log'), 'w');
-    const namespaces = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'];
-    const script = ['sh', '-c', root === undefined ? START : START_IN_ROOT, 'sh', dir, root ?? ''];
-    const argv = ['--pdeathsig', 'KILL', '--', 'unshare', ...namespaces, '--', ...script];
-    const daemon = spawn('setpriv', argv, { env: { PATH: PROGRAMS }, stdio: ['ignore', log, log] });
-    closeSync(log);
+    const script = root === undefined ? START : START_IN_ROOT;
+    const daemon = new Daemon(script, [dir, root ?? ''], path.join(dir, 'log'));
     const clients = PROGRAMS.split(':').map((folder) => path.join(folder, 'docker'));
     const own = root === undefined ? [] : [path.join(root, 'usr/bin/docker')];
     const dockerd = new Dockerd(dir, daemon, cgroup, [...own, ...clients].filter(existsSync));
     try {
-      await dockerd.#ready();
+      await daemon.ready(async () => await answers(path.join(dir, 'sock')));
       return dockerd;
     } catch (error) {
       await dockerd.stop();
@@ -99,11 +78,6 @@ export class Dockerd implements AsyncDisposable {
     return { DOCKER_HOST: this.host, DOCKER_CONFIG: path.join(this.dir, 'config') };
   }
 
-  /** What it says for itself, for messages. */
-  get log(): string {
-    return readFileSync(path.join(this.dir, 'log'), 'utf8');
-  }
-
   /** What `docker ARGS` prints. Throws with what it says when it fails. */
   async docker(...args: readonly string[]): Promise<string> {
     this.#client ??= await this.#findClient();
@@ -117,35 +91,12 @@ export class Dockerd implements AsyncDisposable {
 
   /** Ends it, with every container. The directory stays, with no mount and no process in it. */
   async stop(): Promise<void> {
-    const daemon = this.#daemon;
-    if (daemon.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
-      const ended = once(daemon, 'exit');
-      // The first process of the namespace: when it is gone, so are all others.
-      const first = readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8').trim();
-      const target = first === '' ? daemon.pid : Number(first);
-      process.kill(target, 'SIGTERM');
-      const late = setTimeout(() => process.kill(target, 'SIGKILL'), PATIENCE_MS);
-      await ended;
-      clearTimeout(late);
-    }
+    await this.#daemon.stop();
     for (const folder of cgroupFolders(this.#cgroup)) removeCgroup(folder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-
-  async #ready(): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (!(await answers(path.join(this.dir, 'sock')))) {
-      const { exitCode, signalCode } = this.#daemon;
-      if (exitCode !== null || signalCode !== null || Date.now() > deadline) {
-        throw new Error(
-          `dockerd does not answer (it ended with ${exitCode ?? signalCode ?? 'nothing yet'}):\n${this.log}`,
-        );
-      }
-      await sleep(50);
-    }
   }
 
   /** Clients and engines that are far apart in age do not speak to each other. */
