@@ -48,7 +48,7 @@ interface SourceImage {
 
 /**
  * Copies an image with all that belongs to it between registries, layouts, archives and the store; gives the digest of
- * its manifest or index, which does not change. From registry to registry nothing goes through the disk. Throws USAGE,
+ * its manifest or index, which does not change: layers stay compressed or not as they are. From registry to registry nothing goes through the disk. Throws USAGE,
  * REFERENCE_INVALID, IMAGE_NOT_FOUND and BASE_NOT_FOUND for what is asked for, and what source and destination throw.
  */
 export async function copyImage(options: CopyOptions): Promise<{ readonly digest: string }> {
@@ -111,11 +111,12 @@ async function write(to: Location, image: SourceImage, context: CopyContext): Pr
       return await push(to.reference, image, context);
     case 'store': {
       const name = withDefaultTag(parseReference(to.name));
+      requireDigest(name, root);
       const sink = new StoreSink(context);
       await copyGraph(content, sink, root, { job, ...(await onlyWhole(image, context)) });
       const { origin } = image;
       const origins = new Origins(context.store.records);
-      if (origin) for (const blob of sink.blobs) await origins.remember(blob, origin);
+      if (origin) for (const digest of [...sink.blobs, root.digest]) await origins.remember(digest, origin);
       return await nameImage(context, root, [name]);
     }
     case 'layout':
@@ -142,12 +143,7 @@ async function write(to: Location, image: SourceImage, context: CopyContext): Pr
 
 async function push(reference: Reference, { content, root, origin }: SourceImage, context: CopyContext): Promise<void> {
   const { job, registries, store } = context;
-  if (reference.digest !== undefined && reference.digest !== root.digest) {
-    throw new BuildError(
-      'USAGE',
-      `the destination has the digest \`${reference.digest}\`, the image \`${root.digest}\``,
-    );
-  }
+  requireDigest(reference, root);
   const known = new Origins(store.records);
   const repository = (await registries.get()).repository(reference, {
     use: 'push',
@@ -158,6 +154,12 @@ async function push(reference: Reference, { content, root, origin }: SourceImage
   });
   await copyGraph(content, repository, root, { job, sinkIsClosed: true });
   if (reference.tag !== undefined) await repository.tag(root, reference.tag, content, job);
+}
+
+/** A destination that names a digest takes that image and no other: whoever asks for it there by the digest relies on it. */
+function requireDigest({ digest }: Reference, root: Descriptor): void {
+  if (digest === undefined || digest === root.digest) return;
+  throw new BuildError('USAGE', `the destination has the digest \`${digest}\`, the image \`${root.digest}\``);
 }
 
 async function onlyWhole(

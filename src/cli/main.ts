@@ -164,7 +164,7 @@ export function program(): Command {
 
   cli
     .command('copy')
-    .description('copy an image, with all its platforms, between registries, layouts, archives and the store')
+    .description('copy an image as it is, with all its platforms, between registries, layouts, archives and the store')
     .argument(
       '<source>',
       'NAME, docker://NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], store:NAME',

@@ -343,6 +343,7 @@ describe('copy and pull', () => {
       [['copy', from, `oci:${work.path('file')}:a`], 1, 'is a file'],
       [['copy', from, `oci-archive:${work.path('none/there.tar')}`], 1, 'cannot write'],
       [['copy', from, `${registry.host}/app@sha256:${'0'.repeat(64)}`], 2, 'digest'],
+      [['copy', from, `store:node@sha256:${'0'.repeat(64)}`], 2, 'digest'],
       [['copy', `oci:${work.path('nowhere')}`, 'store:a'], 1, 'not a whole OCI image layout'],
       [['copy', from, 'oci:'], 2, 'names nothing'],
     ] as const) {
