@@ -208,7 +208,7 @@ test('a token service that gives no token, one that cannot be a header, or no an
 
 test('a registry that falls silent, before its answer or within it', async () => {
   const silent = await serve(() => 'silence');
-  expect(await ask(silent.host, { timing: { headersMs: 100 } })).toMatchObject({
+  expect(await ask(silent.host, { timing: { headersMs: 700 } })).toMatchObject({
     message: `pulling \`app:1\`: \`${silent.host}\`: no answer in time`,
     isTransient: true,
   });
@@ -232,9 +232,6 @@ test('what is no registry', async () => {
   expect(await ask('127.0.0.1:1')).toMatchObject({
     message: 'pulling `app:1`: `127.0.0.1:1`: connection refused',
     hint: 'is it running, and is this its port?',
-  });
-  expect(await ask('nowhere.invalid', { timing: { tries: 1 } })).toMatchObject({
-    message: 'pulling `app:1`: `nowhere.invalid`: no such host',
   });
 });
 
