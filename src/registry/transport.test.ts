@@ -1,3 +1,4 @@
+import net, { type AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { defaultConfig } from './config.js';
@@ -210,12 +211,30 @@ test('what may pass is tried again, what does not pass is not', async () => {
   expect(missing.seen).toHaveLength(1);
 });
 
-test('an error of the bytes that are sent is the error, and not tried again', async () => {
+test('an error of the bytes that are sent is the error, and not tried again, whatever it is', async () => {
   const server = await serve(() => ({ status: 201 }));
-  const fault = new Error('corrupt');
-  const body = async function* (): AsyncGenerator<Buffer> {
-    yield Buffer.from('a');
-    throw fault;
-  };
-  await expect(connect(server.host).send(request({ method: 'PUT', body, expect: [201] }))).rejects.toBe(fault);
+  for (const fault of [new Error('corrupt'), Object.assign(new Error('cut'), { code: 'ECONNRESET' })]) {
+    let bodies = 0;
+    const body = async function* (): AsyncGenerator<Buffer> {
+      bodies++;
+      yield Buffer.from('a');
+      throw fault;
+    };
+    await expect(connect(server.host).send(request({ method: 'PUT', body, expect: [201] }))).rejects.toBe(fault);
+    expect(bodies).toBe(1);
+  }
+});
+
+test('a connection that is cut while nobody reads is told to who reads later', async () => {
+  const sockets = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf');
+  });
+  await new Promise<void>((resolve) => sockets.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void sockets.close());
+  const host = `127.0.0.1:${(sockets.address() as AddressInfo).port}`;
+  const config = { host: () => ({ ...defaultConfig.host(''), http: true }) };
+  const answer = await connect(host, { config }).send(request());
+  await new Promise((resolve) => answer.body.once('close', resolve));
+  await expect(answer.bytes(100)).rejects.toMatchObject({ message: expect.stringContaining('the connection was cut') });
 });
