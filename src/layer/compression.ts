@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { wholeFrames } from './compression-zstd-frames.js';
 import { parallelGzip } from './parallel-gzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -49,7 +50,8 @@ export async function* decompress(
     const compression = options.compression ?? detectCompression(await input.peek(MAGIC_BYTES));
     if (compression === 'none') return yield* input.chunks();
     let size = 0;
-    for await (const chunk of through(input.chunks(), decoder(compression), compression)) {
+    const packed = compression === 'zstd' ? wholeFrames(input.chunks()) : input.chunks();
+    for await (const chunk of through(packed, decoder(compression), compression)) {
       size += chunk.length;
       checkBomb(size, input.size, options);
       yield chunk;
