@@ -42,7 +42,7 @@ function requireForm(form: ImageForm, { annotations = [] }: BuildOptions, isAtte
 }
 
 function requirePushable(output: Extract<OutputSpec, { type: 'image' }>, { tags = [], offline }: BuildOptions): void {
-  pushNames([...tags, ...output.names].map(parseReference), output.pushByDigest);
+  pushNames((output.names.length > 0 ? output.names : tags).map(parseReference), output.pushByDigest);
   if (!offline) return;
   throw new BuildError('USAGE', 'an offline build cannot push', {
     hint: 'leave out `--offline`, and SLIPWAY_OFFLINE in the environment',

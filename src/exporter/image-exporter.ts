@@ -19,9 +19,12 @@ export class ImageExporter implements Exporter {
   }
 
   async export(context: ExportContext, job: JobContext): Promise<Exported> {
-    const given = [...context.tags, ...this.#spec.names.map(parseReference)];
-    const stored = this.#spec.store ? await this.#keep(context, given, job) : undefined;
-    if (this.#spec.push) return { ...(await this.#push(context, given, job)), ...(stored && { stored }) };
+    const own = this.#spec.names.map(parseReference);
+    const stored = this.#spec.store ? await this.#keep(context, [...context.tags, ...own], job) : undefined;
+    if (this.#spec.push) {
+      const names = own.length > 0 ? own : context.tags;
+      return { ...(await this.#push(context, names, job)), ...(stored && { stored }) };
+    }
     return { image: stored ?? (await context.image()).made, pushed: [], ...(stored && { stored }) };
   }
 

@@ -11,7 +11,7 @@ import type { Pushed } from './push-destinations.js';
 
 /** In what form an image leaves. */
 export interface ImageForm {
-  /** In addition to the names that the build gives. */
+  /** In place of the names that the build gives; in the store, in addition to them. */
   readonly names: readonly string[];
   /** Of which family the media types are. */
   readonly mediaTypes: 'oci' | 'docker';
