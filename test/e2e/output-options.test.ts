@@ -120,8 +120,10 @@ describe('several outputs of one build', () => {
   test('names of an output are where it is pushed, and the tags of the build are not', async ({ bench, builds }) => {
     const registry = await bench.start();
     const built = await builds.ok([
-      ...['-t', `${registry.host}/tagged:1`],
-      ...['-o', `type=registry,"name=${registry.host}/a,${registry.host}/b:2"`],
+      '-t',
+      `${registry.host}/tagged:1`,
+      '-o',
+      `type=registry,"name=${registry.host}/a,${registry.host}/b:2"`,
     ]);
     const digest = built.stdout.trim();
     expect(summaryOf(built)).toEqual([
@@ -149,8 +151,10 @@ describe('oci-mediatypes=false', () => {
     const registry = await bench.start();
     const name = `${registry.host}/app:1`;
     await builds.ok([
-      ...['-o', `type=image,name=${name},push=true,oci-mediatypes=false,annotation.a=b`],
-      ...['-o', `type=oci,tar=false,oci-mediatypes=false,dest=${work.path('dir')}`],
+      '-o',
+      `type=image,name=${name},push=true,oci-mediatypes=false,annotation.a=b`,
+      '-o',
+      `type=oci,tar=false,oci-mediatypes=false,dest=${work.path('dir')}`,
     ]);
     const raw = await bench.skopeo('inspect', '--raw', '--tls-verify=false', `docker://${name}`);
     expect(typesOf(JSON.parse(raw) as Manifest)).toEqual(DOCKER_TYPES);
@@ -204,8 +208,11 @@ describe('annotations', () => {
     const own = LEVELS.map((level) => `annotation-${level}.own=${level}`).join();
     await builds.ok([
       ...LEVELS.flatMap((level) => ['--annotation', `${level}:flag=${level}`]),
-      ...['--annotation', 'manifest[linux/s390x],manifest-descriptor[linux/s390x]:other=x', '--provenance=true'],
-      ...['-o', `type=oci,tar=false,dest=${layout},${own}`],
+      '--annotation',
+      'manifest[linux/s390x],manifest-descriptor[linux/s390x]:other=x',
+      '--provenance=true',
+      '-o',
+      `type=oci,tar=false,dest=${layout},${own}`,
     ]);
     const [entry] = entriesOf(layout) as [Descriptor];
     const index = blobOf<Index>(layout, entry);
@@ -222,9 +229,16 @@ describe('annotations', () => {
     const name = `${registry.host}/app:1`;
     const layout = work.path('dir');
     await builds.ok([
-      ...['--annotation', 'a=flag', '--annotation', 'b=flag', '--annotation', 'manifest-descriptor:c=d'],
-      ...['-o', `type=image,name=${name},push=true,annotation.b=own`],
-      ...['-o', `type=oci,tar=false,dest=${layout}`],
+      '--annotation',
+      'a=flag',
+      '--annotation',
+      'b=flag',
+      '--annotation',
+      'manifest-descriptor:c=d',
+      '-o',
+      `type=image,name=${name},push=true,annotation.b=own`,
+      '-o',
+      `type=oci,tar=false,dest=${layout}`,
     ]);
     const { descriptor, manifest } = readImageDocuments(layout);
     expect(descriptor.annotations).toMatchObject({ c: 'd' });
