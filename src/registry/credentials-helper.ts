@@ -75,8 +75,9 @@ export class CredentialsHelper {
     } catch (error) {
       signal.throwIfAborted();
       if (deadline.aborted) throw this.#failed(verb, 'it does not answer');
-      if (hasCode(error, 'ENOENT')) {
-        throw new BuildError('CONFIG_INVALID', `the credential helper \`${this.program}\` is not on the PATH`, {
+      // EACCES also when a folder of the PATH may not be read
+      if (hasCode(error, 'ENOENT', 'EACCES')) {
+        throw new BuildError('CONFIG_INVALID', `the credential helper \`${this.program}\` is no program on the PATH`, {
           hint: "install it, or take it out of `credsStore` or `credHelpers` of Docker's config.json",
         });
       }

@@ -160,7 +160,7 @@ test('a helper that fails is named, and what it says is not', async () => {
   expect(failures.map((one) => (one as Error).message)).toEqual([
     'the credential helper `docker-credential-bad get` failed: it ended with code 3',
     'the credential helper `docker-credential-talk get` failed: its answer is not JSON',
-    'the credential helper `docker-credential-none` is not on the PATH',
+    'the credential helper `docker-credential-none` is no program on the PATH',
     '`../x` is not the name of a credential helper',
     'the credential helper `docker-credential-silent get` failed: it does not answer',
   ]);
