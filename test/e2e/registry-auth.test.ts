@@ -138,10 +138,34 @@ test('HTTPS that asks for a certificate of the client', async ({ work, bench }) 
   await bench.ok(['push', name]);
 });
 
-test('insecure: a certificate that nobody vouches for is taken where config.toml says so', async ({ work, bench }) => {
+test('a base that only some may read', async ({ work, bench }) => {
+  const registry = await bench.start({ users: { app: PASSWORD } });
+  const name = `${registry.host}/private:1`;
+  await built(work, bench, name);
+  await login(bench, registry.host, 'app', PASSWORD);
+  await bench.ok(['push', name]);
+  await bench.ok(['logout', registry.host]);
+  work.write({ Dockerfile: `FROM ${name}\nCOPY b /\n`, b: 'b' });
+  const elsewhere = ['build', '--root', work.path('elsewhere'), '-t', 'on-private', work.context];
+  const refused = await bench.run(elsewhere);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('Dockerfile:1');
+  expect(refused.stderr).toContain(`slipway login ${registry.host}`);
+  await login(bench, registry.host, 'app', PASSWORD);
+  const { output } = await bench.ok(elsewhere);
+  expect(output).not.toContain(PASSWORD);
+});
+
+test('insecure: a certificate that nobody vouches for is taken where that is said', async ({ work, bench }) => {
   const registry = await bench.start({ tls: bench.certificates });
   const name = `${registry.host}/app:1`;
   await built(work, bench, name);
+  expect((await bench.run(['push', name])).code).toBe(1);
+  await bench.ok(['push', '--insecure', name]);
+  await bench.build('-o', `type=registry,name=${registry.host}/app:2,registry.insecure=true`);
+  expect(registry.tagged('app', '2')).toEqual(registry.tagged('app', '1'));
+  const pull = ['pull', '--root', work.path('other'), name];
+  expect((await bench.run(pull)).code).toBe(1);
   bench.config(hostTable(registry.host, { insecure: true }));
-  await bench.ok(['push', name]);
+  await bench.ok(pull);
 });
