@@ -113,7 +113,7 @@ class ImagePush {
 
   async #formed({ manifest, config, descriptor }: Image, job: JobContext): ReturnType<typeof makeManifest> {
     const { compression = 'gzip', forceCompression = false } = this.#options;
-    const family = descriptor.mediaType === mediaTypes.dockerManifest && compression !== 'zstd' ? 'docker' : 'oci';
+    const family = descriptor.mediaType === mediaTypes.dockerManifest ? 'docker' : 'oci';
     const facts = manifest.layers.map((blob, i) => ({ diffId: config.rootfs.diff_ids[i]!, blob }));
     const options = {
       type: compression,

@@ -100,11 +100,6 @@ test.each([
   ['type=oci,dest=x,compression=lzma', 'USAGE', '`compression` cannot be `lzma`'],
   ['type=oci,dest=x,compression-level=10', 'USAGE', '`compression-level` must be 0 to 9, not `10`'],
   ['type=oci,dest=x,compression=zstd,compression-level=23', 'USAGE', 'must be 0 to 22'],
-  [
-    'type=oci,dest=x,compression=zstd,oci-mediatypes=false',
-    'USAGE',
-    '"compression=zstd" conflicts with "oci-mediatypes=false"',
-  ],
   ['type=image,oci-artifact=true,oci-mediatypes=false', 'USAGE', '"oci-artifact=true" conflicts with'],
   ['type=image,annotation-layer.a=b', 'USAGE', '`layer` is none of'],
   ['type=image,annotation-index[a/b/c/d].a=b', 'USAGE', 'cannot parse platform specifier'],

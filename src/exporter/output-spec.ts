@@ -116,10 +116,8 @@ function formOf(options: OutputOptions): ImageForm {
   const compression = compressionOf(options);
   const { least, most, usual } =
     compression === 'uncompressed' ? compressionLevels.gzip : compressionLevels[compression];
-  if (mediaTypes === 'docker') {
-    const given = compression === 'zstd' ? '"compression=zstd"' : '"oci-artifact=true"';
-    const conflicts = compression === 'zstd' || options.boolean('oci-artifact', false);
-    if (conflicts) throw options.usage(`exporter option ${given} conflicts with "oci-mediatypes=false"`); // BuildKit's words
+  if (mediaTypes === 'docker' && options.boolean('oci-artifact', false)) {
+    throw options.usage('exporter option "oci-artifact=true" conflicts with "oci-mediatypes=false"'); // BuildKit's words
   }
   return {
     names: (options.get('name') ?? '').split(',').filter((name) => name !== ''),
