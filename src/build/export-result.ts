@@ -84,7 +84,7 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
   };
   if (!image) return { size: 0, layers: [], tags: [], names: [], ...told };
   const { built, made } = await image;
-  if (counts.ran > 0) await rememberTime(input, made);
+  if (counts.ran > 0) await rememberTime(input, stored ?? made);
   return {
     manifestDigest: targetOf(stored ?? made).digest,
     configDigest: (exported ?? made).config.digest,
