@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { FakeEngine, readAll } from '../../src/exporter/engine/fake-engine.fixture.js';
@@ -7,6 +7,7 @@ import { loadIntoEngine } from '../../src/exporter/engine/load-into-engine.js';
 import type { Descriptor, Manifest } from '../../src/oci/descriptor.js';
 import { parseReference, withDefaultTag } from '../../src/oci/reference.js';
 import { ImageLayout } from '../../src/store/layout.js';
+import { makeCertificates } from '../support/certificates.js';
 import { Containerd } from '../support/containerd.js';
 import { readImage } from '../support/image.js';
 import { Podman } from '../support/podman.js';
@@ -210,6 +211,34 @@ describe('podman', () => {
       }
     },
   );
+});
+
+test('an engine over TLS knows the client by its certificate, and the client the engine', async ({ work }) => {
+  const { ca, server, client } = makeCertificates(work.path('certificates'));
+  const read = (file: string): Buffer => readFileSync(file);
+  const tls = {
+    ca: read(ca.cert),
+    cert: read(server.cert),
+    key: read(server.key),
+    requestCert: true,
+    rejectUnauthorized: true,
+  };
+  await using engine = await FakeEngine.startTls(tls);
+  const config = work.path('docker');
+  mkdirSync(config);
+  work.dockerfile('FROM busybox\nCMD ["true"]\n');
+  const env = { DOCKER_HOST: engine.host, DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: config, DOCKER_CONFIG: config };
+
+  const unknown = await work.tryBuild(['--load'], { env });
+  expect(unknown.code).toBe(1);
+  expect(unknown.stderr).toMatch(/cannot be used\n {2}caused by: .*certificate/);
+  expect(engine.requests).toEqual([]);
+
+  copyFileSync(ca.cert, path.join(config, 'ca.pem'));
+  copyFileSync(client.cert, path.join(config, 'cert.pem'));
+  copyFileSync(client.key, path.join(config, 'key.pem'));
+  await work.build(['--load'], { env });
+  expect(engine.requests).toEqual(['GET /_ping', 'POST /images/load?quiet=1']);
 });
 
 describe('an engine that does not take the image', () => {

@@ -79,7 +79,9 @@ export class DockerEngine implements ContainerEngine {
     headers: Readonly<Record<string, string>> = {},
   ): ClientRequest {
     const { address, tls } = this.#endpoint;
-    const options = { ...address, method, path, signal, headers: { host: 'docker', ...headers }, agent: false };
+    // Over TCP the header is what the certificate must be for.
+    const named = 'socketPath' in address ? { host: 'docker', ...headers } : headers;
+    const options = { ...address, method, path, signal, headers: named, agent: false };
     const { verify, ...identity } = tls ?? { verify: true };
     const request = tls
       ? https.request({ ...options, ...identity, rejectUnauthorized: verify })

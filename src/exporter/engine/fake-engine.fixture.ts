@@ -1,36 +1,45 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { hasCode } from '../../base/errors.js';
 
 /** What a load is answered with; whoever wants to hang up destroys the request's socket. */
 export type AnswerLoad = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** Something that speaks Docker's API just far enough to be handed an image, on a socket in `dir`. */
+/** Something that speaks Docker's API just far enough to be handed an image. */
 export class FakeEngine implements AsyncDisposable {
+  /** As DOCKER_HOST has it. */
   readonly host: string;
   /** `METHOD path`, in order. */
   readonly requests: string[] = [];
   /** Tells of itself as an engine does; else as some other server would. */
   isEngine = true;
   answer: AnswerLoad;
-  readonly #socket: string;
   readonly #server: http.Server;
 
-  private constructor(dir: string, answer: AnswerLoad) {
-    this.#socket = path.join(dir, 'engine.sock');
-    this.host = `unix://${this.#socket}`;
+  private constructor(server: http.Server, host: string, answer: AnswerLoad) {
+    this.host = host;
     this.answer = answer;
-    this.#server = http.createServer((request, response) => void this.#serve(request, response));
-    // Without a listener the server would ask for the body by itself, whatever the answer will be.
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      void this.#serve(request, response);
-    });
+    this.#server = server;
+    const serve = (request: IncomingMessage, response: ServerResponse): void => void this.#serve(request, response);
+    // With this listener the server does not ask for the body by itself, whatever the answer will be.
+    server.on('request', serve).on('checkContinue', serve);
   }
 
+  /** On a socket in `dir`. */
   static async start(dir: string, answer: AnswerLoad = takeAll): Promise<FakeEngine> {
-    const engine = new FakeEngine(dir, answer);
-    await new Promise<void>((resolve) => engine.#server.listen(engine.#socket, resolve));
-    return engine;
+    const server = http.createServer();
+    const socket = path.join(dir, 'engine.sock');
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    return new FakeEngine(server, `unix://${socket}`, answer);
+  }
+
+  /** On a port of 127.0.0.1, with these certificates. */
+  static async startTls(options: https.ServerOptions, answer: AnswerLoad = takeAll): Promise<FakeEngine> {
+    const server = https.createServer(options);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new FakeEngine(server, `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, answer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
