@@ -444,6 +444,8 @@ const corruption: readonly Case[] = [
       return [];
     },
     fails: ['BLOB_CORRUPT', /sha256:/],
+    // Without its last byte no registry can take it for whole.
+    check: ({ fake }) => expect(Math.max(...fake.requests.map(({ bodyBytes }) => bodyBytes))).toBeLessThan(100_000),
   },
   {
     name: 'the source of a push is not there',
@@ -598,6 +600,14 @@ const forgetting: readonly Case[] = [
     faults: [
       { method: 'PATCH', times: 1, cutRequestAt: 30_000 },
       { path: UPLOAD, instead: ({ headers }) => (headers['content-range'] ? refuse(400, 'UNSUPPORTED') : undefined) },
+    ],
+  },
+  {
+    name: 'finds misplaced what it asked for',
+    does: 'push',
+    faults: [
+      { method: 'PATCH', times: 1, cutRequestAt: 30_000 },
+      { path: UPLOAD, instead: ({ headers }) => (headers['content-range'] ? { status: 416 } : undefined) },
     ],
   },
   {
@@ -887,6 +897,8 @@ const documents: readonly Case[] = [
         { method: 'GET', path: BLOB, instead: encoded },
       ];
     },
+    // Places in what is encoded are not those of the blob.
+    check: ({ fake }) => expect(fake.requests.every(({ headers }) => headers['range'] === undefined)).toBe(true),
   },
   {
     name: 'a blob that is called encoded and is not',

@@ -99,6 +99,21 @@ test('the same blob put twice at once is sent once, and a document is asked for 
   expect(bench.fake.requests.filter(({ method, status }) => method === 'GET' && status === 200)).toHaveLength(3); // two tokens
 });
 
+test('what one registry does not give to another is told of the one that fails', async () => {
+  bench.publish(bench.fake.repository('acme/origin'));
+  bench.fake.misbehave(
+    { method: 'GET', path: 'acme/origin/blobs', times: 1, cutAnswerAt: 5000 },
+    { method: 'GET', path: 'acme/origin/blobs', instead: 'cut' },
+  );
+  const registry = bench.fake.host;
+  const origin = bench.registries.repository({ registry, repository: 'acme/origin' }, { use: 'pull' });
+  await expect(bench.pusher().put(bench.layer, origin, bench)).rejects.toMatchObject({
+    code: 'REGISTRY_FAILED',
+    message: expect.stringMatching(/^pulling .*acme\/origin@/),
+  });
+  expect(bench.fake.openUploads).toBe(0);
+});
+
 test('an abort ends a push and takes the upload back', async () => {
   const stop = new AbortController();
   bench.fake.misbehave({ method: 'PATCH', delayMs: 60_000, meanwhile: () => stop.abort(new Error('enough')) });
@@ -254,8 +269,10 @@ test('where the registry keeps no lists, a tag stands in for them', async () => 
   await restart({ registry: { referrers: false } });
   await bench.push();
   expect(await bench.puller().referrers(bench.manifest.digest, bench)).toEqual([]);
+  bench.fake.misbehave({ method: 'GET', path: /manifests\/sha256-/, delayMs: 30 });
   const both = [referrer('sbom'), referrer('signature')];
   await Promise.all(both.map((one) => bench.pusher().put(one, bench.content, bench)));
+  expect(await bench.puller().referrers(bench.manifest.digest, bench)).toHaveLength(2);
   for (const one of both) await bench.pusher().put(one, bench.content, bench);
   const found = await bench.puller().referrers(bench.manifest.digest, bench);
   expect(found).toHaveLength(2);
