@@ -47,7 +47,7 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #tokens = new Map<string, KeptToken>();
   readonly #fetching = new OnceMap<string, string>();
-  /** What the registry asked for beyond the scopes of the request. */
+  /** What the registry asked for, by the scopes of the request. */
   readonly #demanded = new Map<string, readonly string[]>();
   readonly #credentials = new Map<string, Credentials | undefined>();
   readonly #finding = new OnceMap<string, Credentials | undefined>();
@@ -86,9 +86,9 @@ export class Authorizer {
     else {
       const realm = this.#realm(challenge, isTls, credentials, purpose);
       this.#method = { kind: 'bearer', realm, service: challenge.params.get('service') };
-      const key = keyOf(purpose.scopes);
       const demanded = (challenge.params.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
-      this.#demanded.set(key, demanded);
+      this.#demanded.set(keyOf(scopeTexts(purpose.scopes)), demanded);
+      const key = keyOf(this.#wanted(purpose.scopes));
       // Another request may have got a new one meanwhile.
       if (`Bearer ${this.#tokens.get(key)?.token}` === used) this.#tokens.delete(key);
     }
@@ -108,11 +108,11 @@ export class Authorizer {
     credentials: Credentials | undefined,
     { scopes, doing, signal }: Purpose,
   ): Promise<string> {
-    const key = keyOf(scopes);
+    const wanted = this.#wanted(scopes);
+    const key = keyOf(wanted);
     const kept = this.#tokens.get(key);
     if (kept && kept.expiresAt > performance.now()) return kept.token;
     return await this.#fetching.run(key, signal, async (signal) => {
-      const wanted = [...new Set([...scopeTexts(scopes), ...(this.#demanded.get(key) ?? [])])];
       const askedAt = performance.now();
       const { token, lifeMs } = await this.#options.fetchToken({
         realm,
@@ -126,6 +126,12 @@ export class Authorizer {
       this.#tokens.set(key, { token, expiresAt: askedAt + lifeMs });
       return token;
     });
+  }
+
+  /** The scopes of a request, and what the registry asked for beyond them. */
+  #wanted(scopes: readonly Scope[]): readonly string[] {
+    const own = scopeTexts(scopes);
+    return [...new Set([...own, ...(this.#demanded.get(keyOf(own)) ?? [])])];
   }
 
   async #find({ scopes, signal }: Purpose): Promise<Credentials | undefined> {
@@ -173,6 +179,6 @@ export function scopeTexts(scopes: readonly Scope[]): readonly string[] {
   return [...byRepository].map(([name, actions]) => `repository:${name}:${actions === 'pull' ? 'pull' : 'pull,push'}`);
 }
 
-function keyOf(scopes: readonly Scope[]): string {
-  return scopeTexts(scopes).toSorted().join(' ');
+function keyOf(scopes: readonly string[]): string {
+  return scopes.toSorted().join(' ');
 }

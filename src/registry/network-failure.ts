@@ -69,7 +69,7 @@ function explain(error: unknown, { url, proxy }: RouteFacts): Explanation {
   if (hasCode(error, 'ERR_TLS_CERT_ALTNAME_INVALID')) {
     return { what: 'its certificate is for another name', hint: 'use a name that stands in the certificate' };
   }
-  if (messageOf(error).startsWith('Proxy response')) {
+  if (/^Proxy (?:response|Authentication)/.test(messageOf(error))) {
     const status = /\((\d+)\)/.exec(messageOf(error))?.[1] ?? 'no success';
     return { what: `the proxy answered ${status}`, hint: checkProxy };
   }

@@ -165,9 +165,18 @@ test('proxies that refuse, or are not there, are named without their password', 
     message: `asking: \`registry.test\` through the proxy \`${proxy.host}\`: the proxy answered 407`,
     hint: expect.stringContaining('HTTPS_PROXY'),
   });
+  const plain = {
+    config: hostTable('registry.test', { http: true }),
+    env: { HTTP_PROXY: `http://user:hunter2@${proxy.host}` },
+  };
+  const refusedPlain = await ask('registry.test', plain);
+  expect(refusedPlain).toMatchObject({
+    message: `asking: \`registry.test\` through the proxy \`${proxy.host}\`: the proxy answered 407`,
+  });
   const gone = await ask('registry.test', { env: { HTTPS_PROXY: 'http://user:hunter2@127.0.0.1:1' } });
   expect(gone).toMatchObject({ message: expect.stringContaining('the proxy `127.0.0.1:1`: connection refused') });
-  for (const one of [refused, gone]) expect(JSON.stringify([one, (one as Error).message])).not.toContain('hunter2');
+  for (const one of [refused, refusedPlain, gone])
+    expect(JSON.stringify([one, (one as Error).message])).not.toContain('hunter2');
 });
 
 test('a registry with TLS does not send credentials to a token service without', async () => {
