@@ -18,12 +18,13 @@ import { ImageLayout } from '../store/layout.js';
 import type { Lease } from '../store/leases.js';
 import type { Store } from '../store/store.js';
 import { TagMemory } from '../store/tag-memory.js';
+import type { LayoutPlace } from '../transfer/location.js';
 import type { RefId } from '../worker/machine.js';
 import { bringLayer, keptDocuments, type ImageOrigin } from './image-origin.js';
 
 /** Where `--build-context name=…` says that an image comes from. */
 export type ImageContext =
-  | { readonly kind: 'layout'; readonly dir: string; readonly tag?: string; readonly digest?: Digest }
+  | ({ readonly kind: 'layout' } & LayoutPlace)
   | { readonly kind: 'image'; readonly reference: string };
 
 export interface BaseImagesOptions {

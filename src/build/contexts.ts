@@ -8,7 +8,7 @@ import { parseGitRef } from '../dockerfile/git-ref.js';
 import { gitSource, httpSource } from '../dockerfile/to-llb/remote-source.js';
 import type { LocalContext } from '../job/context.js';
 import type { SourceOp } from '../llb/types.js';
-import { parseDigest } from '../oci/digest.js';
+import { parseLayoutPlace } from '../transfer/location.js';
 import type { ImageContext } from './base-images.js';
 import { normalizeContextName } from './base-images.js';
 
@@ -75,8 +75,9 @@ export async function namedContexts(given: Readonly<Record<string, string>>): Pr
   const remotes = new Map<string, SourceOp>();
   for (const [rawName, value] of Object.entries(given)) {
     const name = normalizeContextName(rawName);
-    if (value.startsWith('oci-layout://')) images.set(name, layoutContext(value.slice('oci-layout://'.length)));
-    else if (value === 'docker-image://scratch') empty.add(name);
+    if (value.startsWith('oci-layout://')) {
+      images.set(name, { kind: 'layout', ...parseLayoutPlace(value.slice('oci-layout://'.length)) });
+    } else if (value === 'docker-image://scratch') empty.add(name);
     else if (value.startsWith('docker-image://')) {
       images.set(name, { kind: 'image', reference: value.slice('docker-image://'.length) });
     } else if (/^[a-z][a-z0-9+.-]*:\/\//.test(value) || value.startsWith('git@')) {
@@ -97,20 +98,6 @@ function remoteContext(name: string, value: string): SourceOp {
   throw new BuildError('USAGE', `unsupported context source ${value.split(':', 1)[0]} for ${name}`, {
     hint: 'give a path, `oci-layout://DIR[:TAG]`, `docker-image://NAME`, a URL or the address of a git repository',
   });
-}
-
-/** `DIR[:TAG][@DIGEST]`. */
-function layoutContext(text: string): ImageContext {
-  const [rest, digest] = text.split('@') as [string, string?];
-  const colon = rest.lastIndexOf(':');
-  const hasTag = colon > rest.lastIndexOf('/');
-  const dir = path.resolve(hasTag ? rest.slice(0, colon) : rest);
-  return {
-    kind: 'layout',
-    dir,
-    ...(hasTag && { tag: rest.slice(colon + 1) }),
-    ...(digest !== undefined && { digest: parseDigest(digest) }),
-  };
 }
 
 async function requireDirectory(dir: string, what: string): Promise<string> {

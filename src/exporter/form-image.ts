@@ -1,7 +1,8 @@
 import type { JobContext } from '../job/context.js';
 import { mediaTypes, type Descriptor } from '../oci/descriptor.js';
-import type { Reference } from '../oci/reference.js';
+import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
 import { annotationsAt } from './annotations.js';
+import { compressLayers } from './compress-layers.js';
 import { makeImage, makeManifest, type BuiltImage, type MadeImage, type ResultLayer } from './make-image.js';
 import type { CompressionOptions } from './layer-form.js';
 import { attestExport } from './provenance/attest-export.js';
@@ -39,6 +40,18 @@ export async function formImage(
   const ofManifest = annotationsAt('manifest', annotations, built.config);
   const image = await makeManifest(config, layers, store.blobs, ofManifest, form.mediaTypes);
   return await attestExport(image, context, names, form);
+}
+
+/** The same for an output that takes every blob from the store. Gives its names as well, in full. */
+export async function formInStore(
+  context: ExportContext,
+  form: ImageForm,
+  job: JobContext,
+): Promise<{ readonly image: MadeImage; readonly tags: readonly Reference[] }> {
+  const given = form.names.length > 0 ? form.names.map(parseReference) : context.tags;
+  const tags = given.map(withDefaultTag);
+  const compress: FormLayers = async (layers, options) => await compressLayers(layers, options, context.store, job);
+  return { image: await formImage(context, form, tags, compress, job), tags };
 }
 
 /** With the times that the form asks for. */

@@ -1,13 +1,11 @@
 import type { JobContext } from '../job/context.js';
 import { annotationKeys } from '../oci/descriptor.js';
-import { parseReference, withDefaultTag } from '../oci/reference.js';
 import { copyGraph } from '../transfer/copy-graph.js';
 import { dockerManifest, writeImageArchive } from '../transfer/image-archive-file.js';
 import { LayoutDirectory } from '../transfer/layout-directory.js';
 import { indexEntries } from '../transfer/layout-index.js';
 import { annotationsAt } from './annotations.js';
-import { compressLayers } from './compress-layers.js';
-import { formImage } from './form-image.js';
+import { formInStore } from './form-image.js';
 import { blobsOf, targetOf } from './make-image.js';
 import type { ArchiveOutput, ExportContext, Exported, Exporter } from './types.js';
 
@@ -23,17 +21,9 @@ export class ImageArchiveExporter implements Exporter {
   }
 
   async export(context: ExportContext, job: JobContext): Promise<Exported> {
-    const { type, dest, tar, names } = this.#spec;
+    const { type, dest, tar } = this.#spec;
     const { store, epoch } = context;
-    const references = names.length > 0 ? names.map(parseReference) : context.tags;
-    const tags = references.map(withDefaultTag);
-    const image = await formImage(
-      context,
-      this.#spec,
-      tags,
-      async (layers, options) => await compressLayers(layers, options, store, job),
-      job,
-    );
+    const { image, tags } = await formInStore(context, this.#spec, job);
     const { config, layers } = image;
     const target = targetOf(image);
     const created = new Date(epoch === undefined ? job.now() : epoch * 1000).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -3,10 +3,17 @@ import { BuildError } from '../base/errors.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
 import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
 
+/** An image of a layout; with neither tag nor digest, its latest or only one. */
+export interface LayoutPlace {
+  readonly dir: string;
+  readonly tag?: string;
+  readonly digest?: Digest;
+}
+
 /** Where an image is, or is to be copied. Paths are absolute, but for `-`: stdin or stdout. */
 export type Location =
   | { readonly kind: 'registry'; readonly reference: Reference }
-  | { readonly kind: 'layout'; readonly dir: string; readonly tag?: string; readonly digest?: Digest }
+  | ({ readonly kind: 'layout' } & LayoutPlace)
   | { readonly kind: 'oci-archive'; readonly file: string; readonly tag?: string }
   | { readonly kind: 'docker-archive'; readonly file: string; readonly tag?: string }
   | { readonly kind: 'store'; readonly name: string };
@@ -26,7 +33,7 @@ export function parseLocation(text: string): Location {
     case 'docker://':
       return registry(rest);
     case 'oci-layout://':
-      return layout(rest);
+      return { kind: 'layout', ...parseLayoutPlace(rest) };
     case 'oci:': {
       const [dir, tag] = fileAndTag(text, rest);
       return { kind: 'layout', dir, ...tag };
@@ -44,14 +51,13 @@ function registry(text: string): Location {
   return { kind: 'registry', reference: withDefaultTag(parseReference(text)) };
 }
 
-/** `DIR[:TAG][@DIGEST]`: the tag begins at the last colon after the last slash. */
-function layout(text: string): Location {
+/** `DIR[:TAG][@DIGEST]`: the tag begins at the last colon after the last slash. The directory is made absolute. */
+export function parseLayoutPlace(text: string): LayoutPlace {
   const [rest = '', digest] = text.split('@') as [string, string?];
   const colon = rest.lastIndexOf(':');
   const hasTag = colon > rest.lastIndexOf('/');
   const dir = path.resolve(hasTag ? rest.slice(0, colon) : rest);
   return {
-    kind: 'layout',
     dir,
     ...(hasTag && { tag: rest.slice(colon + 1) }),
     ...(digest !== undefined && { digest: parseDigest(digest) }),

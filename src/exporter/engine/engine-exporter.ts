@@ -1,7 +1,5 @@
 import type { JobContext } from '../../job/context.js';
-import { parseReference, withDefaultTag } from '../../oci/reference.js';
-import { compressLayers } from '../compress-layers.js';
-import { formImage } from '../form-image.js';
+import { formInStore } from '../form-image.js';
 import { blobsOf, targetOf } from '../make-image.js';
 import type { EngineOutput, ExportContext, Exported, Exporter } from '../types.js';
 import { loadIntoEngine } from './load-into-engine.js';
@@ -15,18 +13,9 @@ export class EngineExporter implements Exporter {
   }
 
   async export(context: ExportContext, job: JobContext): Promise<Exported> {
-    const { names } = this.#spec;
-    const { store } = context;
-    const tags = (names.length > 0 ? names.map(parseReference) : context.tags).map(withDefaultTag);
-    const image = await formImage(
-      context,
-      this.#spec,
-      tags,
-      async (layers, options) => await compressLayers(layers, options, store, job),
-      job,
-    );
+    const { image, tags } = await formInStore(context, this.#spec, job);
     const { config, layers } = image;
-    const given = { source: store.blobs, target: targetOf(image), blobs: blobsOf(image), config, layers, tags };
+    const given = { source: context.store.blobs, target: targetOf(image), blobs: blobsOf(image), config, layers, tags };
     await loadIntoEngine(given, process.env, job);
     return { image, pushed: [] };
   }
