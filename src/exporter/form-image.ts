@@ -38,6 +38,10 @@ export async function formImage(
   const isDocker = form.mediaTypes === 'docker';
   const config = isDocker ? { ...made.config, mediaType: mediaTypes.dockerConfig } : made.config;
   const ofManifest = annotationsAt('manifest', annotations, built.config);
+  if (isDocker && Object.keys(ofManifest).length > 0) {
+    const text = "annotations of the manifest are left out: with `oci-mediatypes=false` it is Docker's, which has none";
+    job.emit({ type: 'notice', level: 'warning', text, at: job.now() });
+  }
   const image = await makeManifest(config, layers, store.blobs, ofManifest, form.mediaTypes);
   return await attestExport(image, context, names, form);
 }
