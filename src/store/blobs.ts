@@ -78,6 +78,16 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   async put(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
+    try {
+      await this.#take(target, source, opts);
+    } catch (error) {
+      // A source that has several places to read from, such as a registry with mirrors, now takes another one.
+      if (!(error instanceof BuildError) || error.code !== 'BLOB_CORRUPT') throw error;
+      await this.#take(target, source, opts);
+    }
+  }
+
+  async #take(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
     // The source has checked it. What is written is hashed anyway, so a source that did not is found out for nothing.
     const written = await this.write(counted(source.open(target, opts), opts.onProgress), opts);
     if (written.digest !== target.digest || written.size !== target.size) {

@@ -345,7 +345,7 @@ test('what a mirror breaks off, the registry goes on with', async () => {
   expectTakenUp(bench.fake, 70_000);
 });
 
-test('what a mirror falsifies is not taken, and the next one who asks gets it from the registry', async () => {
+test('what a mirror falsifies is not taken: the registry is asked in its place', async () => {
   await mirrored();
   const other = bench.other.repository(`mirrored/${bench.name}`);
   for (const digest of [bench.manifest.digest, bench.layer.digest]) {
@@ -355,7 +355,6 @@ test('what a mirror falsifies is not taken, and the next one who asks gets it fr
     else other.manifests.set(digest, { type: bench.manifest.mediaType, bytes: wrong });
     expect(digestOf(wrong)).not.toBe(digest);
   }
-  await expect(bench.pull(bench.layer)).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
   await bench.pull(bench.layer);
   expect(await bench.isPulled(bench.layer)).toBe(true);
   expect((await bench.puller().readDocument(bench.manifest, bench)).equals(bench.bytes(bench.manifest))).toBe(true);
