@@ -61,6 +61,7 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
   for (const output of outputs) {
     const context = {
       ref,
+      platform: platformOf(converted),
       tags: given,
       annotations,
       store,

@@ -4,6 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { JobContext } from '../job/context.js';
 import { exportFailure } from '../base/system-errors.js';
+import { formatPlatform } from '../oci/platform.js';
 import { mustBeWrittenInto } from '../transfer/archive-file.js';
 import { fileStatement } from './provenance/attest.js';
 import type { ExportContext, Exported, Exporter, FilesOutput } from './types.js';
@@ -18,14 +19,16 @@ export class FileTreeExporter implements Exporter {
     this.#spec = spec;
   }
 
-  async export({ ref, epoch, store, exportTree, provenance }: ExportContext, job: JobContext): Promise<Exported> {
+  async export(context: ExportContext, job: JobContext): Promise<Exported> {
+    const { ref, platform, epoch, store, exportTree, provenance } = context;
     const spec = this.#spec;
-    const { dest } = spec;
+    const { dest, platformSplit, attestationPrefix } = spec;
     const more = {
+      ...(platformSplit && { below: formatPlatform(platform).replaceAll('/', '_') }),
       ...(epoch !== undefined && { maxMtime: epoch }),
       ...(provenance && {
         statement: {
-          fileName: provenance.options.filename,
+          fileName: `${attestationPrefix}${provenance.options.filename}`,
           document: fileStatement(provenance),
           mtime: epoch ?? Math.floor(job.now() / 1000),
         },

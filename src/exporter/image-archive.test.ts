@@ -31,7 +31,17 @@ async function exportTo(dest: string, name: string): Promise<void> {
   );
   const image = async () => ({ built, made: await makeImage(built, store.blobs, 0) });
   const registries = { get: () => Promise.reject(new Error('not asked for')) };
-  const context = { ref: null, annotations: [], image, tags: [parseReference(name)], store, registries, epoch: 0 };
+  const platform = { os: 'linux', architecture: 'amd64' };
+  const context = {
+    ref: null,
+    platform,
+    annotations: [],
+    image,
+    tags: [parseReference(name)],
+    store,
+    registries,
+    epoch: 0,
+  };
   await exporter.export({ ...context, exportTree: () => Promise.reject(new Error('not asked for')) }, job);
 }
 

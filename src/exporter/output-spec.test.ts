@@ -12,6 +12,7 @@ const FORM = {
   rewriteTimestamp: false,
   annotations: [],
 };
+const FILES = { platformSplit: false, attestationPrefix: '' };
 const IMAGE = {
   type: 'image',
   ...FORM,
@@ -23,10 +24,14 @@ const IMAGE = {
 };
 
 test.each<[string, object]>([
-  ['-', { type: 'tar', dest: '-' }],
-  ['out', { type: 'local', dest: 'out', mode: 'copy' }],
-  ['type=local,dest=out,mode=delete', { type: 'local', dest: 'out', mode: 'delete' }],
-  ['type=tar,dest=-', { type: 'tar', dest: '-' }],
+  ['-', { type: 'tar', dest: '-', ...FILES }],
+  ['out', { type: 'local', dest: 'out', mode: 'copy', ...FILES }],
+  ['type=local,dest=out,mode=delete', { type: 'local', dest: 'out', mode: 'delete', ...FILES }],
+  ['type=tar,dest=-,platform-split=false', { type: 'tar', dest: '-', ...FILES }],
+  [
+    'type=tar,dest=x,platform-split=true,attestation-prefix=a-',
+    { type: 'tar', dest: 'x', platformSplit: true, attestationPrefix: 'a-' },
+  ],
   ['type=cacheonly', { type: 'cacheonly' }],
   ['type=image', IMAGE],
   ['type=image,unpack=true,push=true', { ...IMAGE, push: true }],
@@ -105,7 +110,9 @@ test.each([
   ['type=image,annotation-index[a/b/c/d].a=b', 'USAGE', 'cannot parse platform specifier'],
   ['type=oci,dest=x,compression=estargz', 'UNSUPPORTED', 'compression `estargz`'],
   ['type=image,prefer-nondist-layers=true', 'UNSUPPORTED', '`prefer-nondist-layers`'],
-  ['type=local,dest=x,platform-split=true', 'UNSUPPORTED', '`platform-split`'],
+  ['type=local,dest=x,platform-split=x', 'USAGE', '`platform-split` must be `true` or `false`'],
+  ['type=image,platform-split=true', 'USAGE', 'has no option `platform-split`'],
+  ['type=tar,dest=x,attestation-prefix=../x', 'USAGE', 'not a path'],
   ['type=image,x', 'USAGE', '`x` is not `key=value`'],
   ['type=image,"name=a', 'USAGE', 'extraneous or missing " in quoted-field'],
 ])('%s is refused', (text, code, message) => {

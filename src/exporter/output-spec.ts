@@ -3,11 +3,12 @@ import { compressionLevels } from '../layer/compression.js';
 import { annotationOption } from './annotations.js';
 import type { Compression } from './layer-form.js';
 import { OutputOptions } from './output-options.js';
-import type { ImageForm, OutputSpec } from './types.js';
+import type { FilesOutput, ImageForm, OutputSpec } from './types.js';
 
 const IMAGE_KEYS = ['oci-mediatypes', 'oci-artifact', 'compression', 'compression-level', 'force-compression'];
 const FORM_KEYS = ['name', ...IMAGE_KEYS, 'rewrite-timestamp'];
 const PUSH_KEYS = ['push', 'push-by-digest', 'registry.insecure', 'store', 'name-canonical', 'dangling-name-prefix'];
+const FILES_KEYS = ['platform-split', 'attestation-prefix'];
 
 /** What `-o` may ask for: the options of each type, by name. */
 const OUTPUTS = {
@@ -15,8 +16,8 @@ const OUTPUTS = {
   registry: { keys: [...FORM_KEYS, ...PUSH_KEYS], read: imageOutput },
   oci: { keys: ['dest', 'tar', ...FORM_KEYS], read: archiveOutput },
   docker: { keys: ['dest', 'tar', ...FORM_KEYS], read: archiveOutput },
-  local: { keys: ['dest', 'mode'], read: localOutput },
-  tar: { keys: ['dest'], read: tarOutput },
+  local: { keys: ['dest', 'mode', ...FILES_KEYS], read: localOutput },
+  tar: { keys: ['dest', ...FILES_KEYS], read: tarOutput },
   cacheonly: { keys: [], read: (): OutputSpec => ({ type: 'cacheonly' }) },
 } as const satisfies Readonly<
   Record<string, { keys: readonly string[]; read: (options: OutputOptions) => OutputSpec }>
@@ -39,8 +40,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   'attestation-inline': 'attestations stand in an index beside the image',
   'compatibility-version': 'images are as those of the newest BuildKit',
   'source-date-epoch': 'set SOURCE_DATE_EPOCH in the environment or as a build argument',
-  'platform-split': 'one platform is built at a time, so that nothing has to be split',
-  'attestation-prefix': 'one platform is built at a time, so that its statement needs no prefix',
 };
 
 /**
@@ -48,8 +47,9 @@ const REFUSED: Readonly<Record<string, string>> = {
  * `type=tar,dest=-`. Throws BuildError USAGE, and UNSUPPORTED for options that only BuildKit has.
  */
 export function parseOutput(text: string): OutputSpec {
-  if (text === '-') return { type: 'tar', dest: '-' };
-  if (!text.includes('=')) return { type: 'local', dest: text, mode: 'copy' };
+  const form = { platformSplit: false, attestationPrefix: '' };
+  if (text === '-') return { type: 'tar', dest: '-', ...form };
+  if (!text.includes('=')) return { type: 'local', dest: text, mode: 'copy', ...form };
   const options = new OutputOptions(text);
   const type = options.get('type');
   if (type === undefined) throw options.usage('`type=` is missing', `the types are: ${TYPES.join(', ')}`);
@@ -99,16 +99,21 @@ function archiveOutput(options: OutputOptions): OutputSpec {
 }
 
 function localOutput(options: OutputOptions): OutputSpec {
-  const dest = options.get('dest');
-  if (!dest) throw options.usage('`type=local` needs `dest=`');
-  if (dest === '-') throw options.usage('a directory cannot be written to stdout');
-  return { type: 'local', dest, mode: options.oneOf('mode', ['copy', 'delete'], 'copy') };
+  const files = filesOf(options);
+  if (files.dest === '-') throw options.usage('a directory cannot be written to stdout');
+  return { type: 'local', ...files, mode: options.oneOf('mode', ['copy', 'delete'], 'copy') };
 }
 
 function tarOutput(options: OutputOptions): OutputSpec {
+  return { type: 'tar', ...filesOf(options) };
+}
+
+function filesOf(options: OutputOptions): Omit<FilesOutput, 'type'> {
   const dest = options.get('dest');
-  if (!dest) throw options.usage('`type=tar` needs `dest=`');
-  return { type: 'tar', dest };
+  if (!dest) throw options.usage(`\`type=${options.get('type')}\` needs \`dest=\``);
+  const attestationPrefix = options.get('attestation-prefix') ?? '';
+  if (attestationPrefix.includes('/')) throw options.usage('`attestation-prefix` is part of a file name, not a path');
+  return { dest, platformSplit: options.boolean('platform-split', false), attestationPrefix };
 }
 
 function formOf(options: OutputOptions): ImageForm {

@@ -1,4 +1,5 @@
 import type { JobContext } from '../job/context.js';
+import type { Platform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
 import type { Registries } from '../registry/types.js';
 import type { ExportTreeRequest, RefId } from '../worker/machine.js';
@@ -54,10 +55,17 @@ export interface EngineOutput extends ImageForm {
   readonly type: 'engine';
 }
 
+interface FilesForm {
+  readonly dest: string;
+  /** All of it in a directory that is called by the platform. */
+  readonly platformSplit: boolean;
+  /** Before the name of the file that an attestation is. */
+  readonly attestationPrefix: string;
+}
+
 export type FilesOutput =
   /** `delete`: what the result does not have goes from the directory. */
-  | { readonly type: 'local'; readonly dest: string; readonly mode: 'copy' | 'delete' }
-  | { readonly type: 'tar'; readonly dest: string };
+  (FilesForm & { readonly type: 'local'; readonly mode: 'copy' | 'delete' }) | (FilesForm & { readonly type: 'tar' });
 
 /** `-o`, read and checked: one member a kind of output. */
 export type OutputSpec =
@@ -72,6 +80,8 @@ export type OutputSpec =
 export interface ExportContext {
   /** The file system of the result. */
   readonly ref: RefId;
+  /** Of the result. */
+  readonly platform: Platform;
   /** The image, and how it stands in the store; made when first asked for. */
   readonly image: () => Promise<{ readonly built: BuiltImage; readonly made: MadeImage }>;
   /** As they were given: one without a tag may stand for any. */

@@ -40,7 +40,7 @@ export async function exportTree(request: ExportTreeRequest, parts: MachineParts
   const { statement } = request;
   if (statement) items.push(await statementItem(statement, items, open.view, opts));
   try {
-    if (request.form === 'tar') writeTar(items, request.dest);
+    if (request.form === 'tar') writeTar(itemsBelow(items, request), request.dest);
     else await writeFiles(items, open, request);
   } catch (error) {
     throw exportFailure(request.dest, error);
@@ -75,6 +75,21 @@ async function withContent(entry: Entry, open: OpenView, dir: string, name: stri
   return { entry, content: await contentOf(open, entry.path, dir, name) };
 }
 
+function itemsBelow(items: readonly PackItem[], { below, maxMtime }: ExportTreeRequest): readonly PackItem[] {
+  if (below === undefined) return items;
+  const dir = fromText(below);
+  const moved = items.map(({ entry, ...item }): PackItem => {
+    const { path, linkname } = entry;
+    const isHardlink = entry.type === 'hardlink' && linkname !== undefined;
+    return {
+      ...item,
+      entry: { ...entry, path: `${dir}/${path}`, ...(isHardlink && { linkname: `${dir}/${linkname}` }) },
+    };
+  });
+  const top = { path: dir, type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: maxMtime ?? 0 } as const;
+  return [{ entry: top }, ...moved];
+}
+
 function writeTar(items: readonly PackItem[], dest: string): void {
   using file = LandingFile.open(dest);
   packLayer(items, writerTo(file.fd));
@@ -85,17 +100,16 @@ function writeTar(items: readonly PackItem[], dest: string): void {
  * Into a directory that may hold files already, as BuildKit: what is there stays unless something takes its name. The
  * files belong to the user who builds, whatever their owners in the image: root of a user namespace is that user.
  */
-async function writeFiles(
-  items: readonly PackItem[],
-  open: OpenView,
-  { dest, isMirror }: ExportTreeRequest,
-): Promise<void> {
-  const root = fromText(dest);
+async function writeFiles(items: readonly PackItem[], open: OpenView, request: ExportTreeRequest): Promise<void> {
+  const { dest, below, isMirror } = request;
+  const root = fromText(below === undefined ? dest : `${dest}/${below}`);
   mkdirSync(dest, { recursive: true });
+  if (below !== undefined) clearWay(toFsPath(root), { type: 'dir' });
+  mkdirSync(toFsPath(root), { recursive: true });
   if (isMirror) {
     removeOthers(
-      root,
-      items.map(({ entry }) => entry.path),
+      fromText(dest),
+      itemsBelow(items, request).map(({ entry }) => entry.path),
     );
   }
   for (const item of items) {
@@ -134,7 +148,7 @@ async function writeFiles(
 }
 
 /** Nothing is written through a link that an earlier export left; a directory stays for a directory only. */
-function clearWay(file: string | Buffer, entry: Entry): void {
+function clearWay(file: string | Buffer, entry: Pick<Entry, 'type'>): void {
   const there = lstatSync(file, { throwIfNoEntry: false });
   if (there && !(entry.type === 'dir' && there.isDirectory())) rmSync(file, { recursive: true });
 }

@@ -117,6 +117,8 @@ export interface ExportTreeRequest {
   readonly ref: RefId;
   readonly dest: string;
   readonly form: 'directory' | 'tar';
+  /** Name of a directory that all of it is in. */
+  readonly below?: string;
   /** What the ref does not have goes from the directory. */
   readonly isMirror?: boolean;
   /** Seconds since 1970 that no mtime may exceed. */

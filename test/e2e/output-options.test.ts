@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { beforeEach, describe, expect } from 'vitest';
@@ -8,36 +8,9 @@ import type { Descriptor, Index, Manifest } from '../../src/oci/descriptor.js';
 import type { ImageConfig } from '../../src/oci/image-config.js';
 import { layoutFaults } from '../support/check-layout.js';
 import { readImage } from '../support/image.js';
-import { test as base, type RegistryBench } from '../support/registry-workspace.js';
-import type { Ended, SlipwayOptions } from '../support/slipway.js';
+import { test } from '../support/nameless-build.js';
+import type { Ended } from '../support/slipway.js';
 import type { Workspace } from '../support/workspace.js';
-
-/** Builds the context without giving the image a name, which a push would take. */
-class NamelessBuild {
-  readonly #work: Workspace;
-  readonly #bench: RegistryBench;
-
-  constructor(work: Workspace, bench: RegistryBench) {
-    this.#work = work;
-    this.#bench = bench;
-  }
-
-  async run(args: readonly string[], options: SlipwayOptions = {}): Promise<Ended> {
-    const busybox = this.#work.buildArgs().find((one) => one.startsWith('busybox='))!;
-    const fixed = ['build', '--progress', 'plain', '--build-context', busybox];
-    return await this.#bench.run([...fixed, ...args, this.#work.context], options);
-  }
-
-  async ok(args: readonly string[], options: SlipwayOptions = {}): Promise<Ended> {
-    const ended = await this.run(args, options);
-    if (ended.code !== 0) throw new Error(`the build ended with ${ended.code ?? ended.signal}:\n${ended.output}`);
-    return ended;
-  }
-}
-
-const test = base.extend<{ builds: NamelessBuild }>({
-  builds: async ({ work, bench }, use) => await use(new NamelessBuild(work, bench)),
-});
 
 beforeEach<{ work: Workspace }>(({ work }) => {
   work.write({ Dockerfile: 'FROM busybox\nCOPY a /d/a\nCOPY b /d/b\n', a: 'a'.repeat(5000), b: 'b' });
@@ -277,39 +250,6 @@ describe('the names of the store', () => {
     const dangling = await builds.ok(['-o', 'type=image,dangling-name-prefix=team/dangling']);
     const place = `docker.io/team/dangling@${dangling.stdout.trim()}`;
     expect(readImage(work.root, place).descriptor.digest).toBe(dangling.stdout.trim());
-  });
-});
-
-describe('type=local,mode=delete', () => {
-  beforeEach<{ work: Workspace }>(({ work }) => work.dockerfile('FROM scratch\nCOPY a /d/a\nCOPY b /d/b\n'));
-
-  test('removes what the result does not have, through no link', async ({ work, builds }) => {
-    for (const dir of ['out/d', 'out/old/deep', 'kept']) mkdirSync(work.path(dir), { recursive: true });
-    for (const file of ['out/d/stale', 'out/old/deep/x', 'kept/x', 'out/d/a']) writeFileSync(work.path(file), 'old');
-    symlinkSync(work.path('kept'), work.path('out/link'));
-    const output = ['-o', 'type=local,dest=out,mode=delete'];
-    await builds.ok(output, { cwd: work.dir });
-    expect(readdirSync(work.path('out'))).toEqual(['d']);
-    expect(readdirSync(work.path('out/d')).toSorted()).toEqual(['a', 'b']);
-    expect(readFileSync(work.path('out/d/b'), 'utf8')).toBe('b');
-    expect(readFileSync(work.path('kept/x'), 'utf8')).toBe('old');
-    await builds.ok(output, { cwd: work.dir });
-    expect(readdirSync(work.path('out/d')).toSorted()).toEqual(['a', 'b']);
-  });
-
-  test('outside the working directory it needs a right, also behind a link', async ({ work, builds }) => {
-    for (const dir of ['here', 'there']) mkdirSync(work.path(dir));
-    writeFileSync(work.path('there/x'), 'x');
-    symlinkSync(work.path('there'), work.path('here/link'));
-    const cwd = work.path('here');
-    for (const dest of ['../there', 'link', '.']) {
-      const ended = await builds.run(['-o', `type=local,dest=${dest},mode=delete`], { cwd });
-      expect(ended, dest).toMatchObject({ code: 1, stdout: '' });
-      expect(ended.stderr).toContain('requires --allow=buildx.local.delete');
-    }
-    expect(existsSync(work.path('there/x'))).toBe(true);
-    await builds.ok(['--allow', 'buildx.local.delete', '-o', 'type=local,dest=../there,mode=delete'], { cwd });
-    expect(readdirSync(work.path('there'))).toEqual(['d']);
   });
 });
 
