@@ -13,8 +13,13 @@ import { isRoot, type Workspace } from '../support/workspace.js';
 const DOCKER = 'application/vnd.docker';
 const OCI = 'application/vnd.oci.image';
 
-/** An image with a shell and several layers, pushed by Slipway as `app:1`. */
-async function pushApp(work: Workspace, bench: RegistryBench): Promise<TestRegistry> {
+/** An image with a shell and several layers, pushed by Slipway as `app:1`, with these options of its output. */
+async function pushApp(
+  work: Workspace,
+  bench: RegistryBench,
+  options = '',
+  ...flags: readonly string[]
+): Promise<TestRegistry> {
   const registry = await bench.start();
   work.write({
     Dockerfile: `FROM busybox
@@ -27,7 +32,15 @@ CMD ["cat", "/dir/b"]
     a: 'a',
   });
   const busybox = `busybox=oci-layout://${await busyboxLayout()}`;
-  await bench.build('--build-context', busybox, '-t', `${registry.host}/app:1`, '--push');
+  await bench.build(
+    '--build-context',
+    busybox,
+    '-t',
+    `${registry.host}/app:1`,
+    '-o',
+    `type=registry${options}`,
+    ...flags,
+  );
   return registry;
 }
 
@@ -61,6 +74,27 @@ test "$(stat -c '%a %u:%g' /sticky)" = '1777 0:0'
 test ! -e /home`;
     await bench.buildah('run', container, '--', 'sh', '-exc', script);
   });
+
+  for (const { form, options, flags, type } of [
+    { form: 'layers in zstd', options: ',compression=zstd', flags: [], type: `${OCI}.manifest.v1+json` },
+    { form: 'layers uncompressed', options: ',compression=uncompressed', flags: [], type: `${OCI}.manifest.v1+json` },
+    {
+      form: "Docker's types",
+      options: ',oci-mediatypes=false',
+      flags: [],
+      type: `${DOCKER}.distribution.manifest.v2+json`,
+    },
+    { form: 'with provenance', options: '', flags: ['--provenance=mode=min'], type: `${OCI}.index.v1+json` },
+  ]) {
+    test(`skopeo and buildah take it: ${form}`, async ({ work, bench }) => {
+      const registry = await pushApp(work, bench, options, ...flags);
+      expect(registry.tagged('app', '1')!.document.mediaType).toBe(type);
+      const source = `docker://${registry.host}/app:1`;
+      await bench.skopeo('copy', '--all', '--src-tls-verify=false', source, `oci:${work.path('layout')}:1`);
+      const container = await bench.buildah('from', `${registry.host}/app:1`);
+      await bench.buildah('run', container, '--', 'sh', '-exc', 'test "$(cat /dir/b)" = b');
+    });
+  }
 
   test('skopeo turns it into Docker types, with the same layers', async ({ work, bench }) => {
     const registry = await pushApp(work, bench);
