@@ -1,10 +1,11 @@
 import type { JobContext } from '../job/context.js';
 import { TransferReport } from '../job/transfer-report.js';
-import { compress, decompress } from '../layer/compression.js';
-import { isPlainLayer, type Descriptor } from '../oci/descriptor.js';
+import { compress } from '../layer/compression.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { BlobUpload } from '../registry/types.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
+import { LayerContent } from '../worker/layer-content.js';
 import type { CompressionOptions, RecodedForm } from './layer-form.js';
 import { TriedUpload } from './tried-upload.js';
 
@@ -16,7 +17,8 @@ export interface RecodedLayer {
 
 /**
  * Makes the blob of a form, once, into the store and `uploads` at the same time, as fast as the slowest of them takes it.
- * It is remembered. An upload that fails does not end the rest; every upload is ended, whatever happens.
+ * It is remembered. An upload that fails does not end the rest; every upload is ended, whatever happens. Throws
+ * IMAGE_INVALID for a layer that is not what its diffID says, and BLOB_CORRUPT.
  */
 export async function recodeLayer(
   layer: LayerFact,
@@ -31,8 +33,10 @@ export async function recodeLayer(
     uploads.length > 0 ? 'compressing and pushing' : type === 'uncompressed' ? 'uncompressing' : 'compressing';
   const report = new TransferReport(`${doing} ${layer.diffId.slice(7, 19)}`, job);
   try {
-    const source = counted(store.blobs.open(layer.blob, job), (current) => report.update(current, layer.blob.size));
-    const plain = isPlainLayer(layer.blob.mediaType) ? source : decompress(source);
+    report.update(0, layer.blob.size);
+    const onProgress = (current: number): void => report.update(current, layer.blob.size);
+    // The form is remembered for the diffID, so what has not that diffID must not come to be it.
+    const plain = new LayerContent(store).tar(layer, { signal: job.signal, onProgress });
     const coded = type === 'uncompressed' ? plain : compress(plain, { compression: type, level });
     const { digest, size, commit } = await store.blobs.write(shared(coded, tried), job);
     await commit();
@@ -54,17 +58,5 @@ async function* shared(
     const taken = Promise.allSettled(uploads.map((upload) => upload.write(chunk)));
     yield chunk;
     for (const one of await taken) if (one.status === 'rejected') throw one.reason;
-  }
-}
-
-async function* counted(
-  content: AsyncIterable<Buffer>,
-  tell: (current: number) => void,
-): AsyncGenerator<Buffer, void, undefined> {
-  let current = 0;
-  tell(current);
-  for await (const chunk of content) {
-    yield chunk;
-    tell((current += chunk.length));
   }
 }

@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 import { layoutFaults } from '../support/check-layout.js';
+import { flatten, readImage } from '../support/image.js';
 import { writeLayout, type HandMade } from '../support/layout.js';
 import { makeTar, sha256, type TarSpec } from '../support/tar.js';
 import { test, type Workspace } from '../support/workspace.js';
@@ -257,6 +259,33 @@ describe.concurrent('a base that is not what it says', () => {
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).not.toContain('this is a bug');
     expect(await layoutFaults(work.root)).toEqual([]);
+  });
+
+  test.for(['plain', 'gzip'])('layers that claim to be those of another image, %s', async (form, { work }) => {
+    const other = makeTar([{ path: 'f', content: 'fake' }]);
+    const [packed, type] = form === 'plain' ? [other, 'tar'] : [gzipSync(other), 'tar+gzip'];
+    const editManifest: HandMade['editManifest'] = (manifest) => ({
+      ...manifest,
+      layers: [{ ...(manifest['layers'] as object[])[0], mediaType: `application/vnd.oci.image.layer.v1.${type}` }],
+    });
+    writeLayout(work.path('own'), { layers: [layer] });
+    writeLayout(work.path('other'), { layers: [packed], diffIds: [sha256(layer)], editManifest });
+    const bases = ['own', 'other'].flatMap((name) => ['--build-context', `${name}=oci-layout://${work.path(name)}`]);
+    const out = `type=oci,dest=${work.path('out')},tar=false`;
+    const recoded = `${out},compression=${form === 'plain' ? 'gzip' : 'uncompressed'},force-compression=true`;
+    const refusal = { code: 1, stderr: expect.stringMatching(/layer `.*` unpacks to `.*`, not to `/) };
+    const build = 'FROM own\nCOPY --from=own /f /g\n';
+    work.dockerfile(build);
+    await work.build(bases);
+    work.dockerfile('FROM other\nLABEL a=b\n');
+    expect(await work.tryBuild([...bases, '-o', recoded])).toMatchObject(refusal);
+    work.dockerfile(build);
+    await work.build([...bases, '-o', out]);
+    const { layers, config } = readImage(work.path('out'));
+    expect(config.rootfs.diff_ids[0]).toBe(sha256(layer));
+    expect(['f', 'g'].map((name) => flatten(layers).get(name)!.content.toString())).toEqual(['f', 'f']);
+    work.dockerfile('FROM scratch\nCOPY --from=other /f /h\n');
+    expect(await work.tryBuild(bases)).toMatchObject(refusal);
   });
 
   test('a blob that was changed', async ({ work }) => {
