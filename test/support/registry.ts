@@ -75,16 +75,20 @@ export class TestRegistry implements AsyncDisposable {
     const config = path.join(this.dir, 'config.json');
     writeFileSync(config, JSON.stringify(this.#config()));
     const log = (this.#log = new RegistryLog());
-    // Every variable REGISTRY_… would change its configuration.
-    const child = spawn(program, ['serve', config], { env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+    // It ends with the tests, however they end. Every variable REGISTRY_… would change its configuration.
+    const argv = ['--pdeathsig', 'KILL', '--', program, 'serve', config];
+    const child = spawn('setpriv', argv, { env: { PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     child.stdout.on('data', (chunk: Buffer) => log.takeAccess(chunk));
     child.stderr.on('data', (chunk: Buffer) => log.takeMessages(chunk));
     let failure: Error | undefined;
     child.once('error', (error) => (failure = error));
     while (log.port === undefined) {
-      if (failure) throw new Error('docker-registry does not start: `npm test` brings it', { cause: failure });
-      if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}:\n${log.messages}`);
+      if (failure) throw failure;
+      if (child.exitCode !== null || child.signalCode !== null) {
+        const end = child.exitCode ?? child.signalCode;
+        throw new Error(`docker-registry, which \`npm test\` brings, ended with ${end}:\n${log.messages}`);
+      }
       await sleep(10);
     }
     this.#port = log.port;
