@@ -30,7 +30,13 @@ export interface AuthorizerOptions {
 /** How the registry wants to be spoken to, once it has said so. */
 type Method =
   | { readonly kind: 'basic' }
-  | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined };
+  | {
+      readonly kind: 'bearer';
+      readonly realm: URL;
+      readonly service: string | undefined;
+      /** As the registry itself: false for a realm over plain HTTP that was named over TLS. */
+      readonly isProtected: boolean;
+    };
 
 interface KeptToken {
   readonly token: string;
@@ -81,11 +87,11 @@ export class Authorizer {
     const challenge =
       challenges.find(({ scheme }) => scheme === 'bearer') ?? challenges.find(({ scheme }) => scheme === 'basic');
     if (!challenge) return undefined;
-    const credentials = await this.#find(purpose);
     if (challenge.scheme === 'basic') this.#method = { kind: 'basic' };
     else {
-      const realm = this.#realm(challenge, isTls, credentials, purpose);
-      this.#method = { kind: 'bearer', realm, service: challenge.params.get('service') };
+      const realm = this.#realm(challenge, purpose);
+      const isProtected = !isTls || realm.protocol === 'https:';
+      this.#method = { kind: 'bearer', realm, service: challenge.params.get('service'), isProtected };
       const demanded = (challenge.params.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
       this.#demanded.set(keyOf(scopeTexts(purpose.scopes)), demanded);
       const key = keyOf(this.#wanted(purpose.scopes));
@@ -104,10 +110,11 @@ export class Authorizer {
   }
 
   async #token(
-    { realm, service }: Extract<Method, { kind: 'bearer' }>,
+    { realm, service, isProtected }: Extract<Method, { kind: 'bearer' }>,
     credentials: Credentials | undefined,
     { scopes, doing, signal }: Purpose,
   ): Promise<string> {
+    if (credentials && !isProtected) throw this.#unprotected(realm, doing);
     const wanted = this.#wanted(scopes);
     const key = keyOf(wanted);
     const kept = this.#tokens.get(key);
@@ -147,8 +154,8 @@ export class Authorizer {
     });
   }
 
-  /** Where tokens are had. Credentials go wherever the registry says, but not unprotected where it is protected itself. */
-  #realm({ params }: Challenge, isTls: boolean, credentials: Credentials | undefined, { doing }: Purpose): URL {
+  /** Where tokens are had. */
+  #realm({ params }: Challenge, { doing }: Purpose): URL {
     const text = params.get('realm') ?? '';
     const realm = URL.canParse(text) ? new URL(text) : undefined;
     const { registry } = this.#options;
@@ -157,16 +164,19 @@ export class Authorizer {
         hint: 'its `WWW-Authenticate` needs `realm="https://…"`; for docker-registry that is `auth.token.realm`',
       });
     }
-    if (isTls && realm.protocol === 'http:' && credentials) {
-      throw new RegistryFailure(
-        'REGISTRY_FAILED',
-        `${doing}: \`${registry}\` wants credentials to be sent to \`${realm.host}\` over plain HTTP`,
-        { hint: 'its token service must be reached by https, as it is itself' },
-      );
-    }
     realm.username = '';
     realm.password = '';
     return realm;
+  }
+
+  /** Credentials go wherever the registry says, but not unprotected where it is protected itself. */
+  #unprotected(realm: URL, doing: string): RegistryFailure {
+    const { registry } = this.#options;
+    return new RegistryFailure(
+      'REGISTRY_FAILED',
+      `${doing}: \`${registry}\` wants credentials to be sent to \`${realm.host}\` over plain HTTP`,
+      { hint: 'its token service must be reached by https, as it is itself' },
+    );
   }
 }
 
