@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { mediaTypes, type Descriptor } from '../oci/descriptor.js';
+import { digestOf } from '../oci/digest.js';
 import type { Platform } from '../oci/platform.js';
 import { copyGraph } from './copy-graph.js';
 import { MemoryContent } from './memory-content.fixture.js';
@@ -58,4 +59,13 @@ test('the foremost image is that of the platform, else the first that is whole, 
   expect(await digestFor(arm64)).toBe(manifests[1]!.digest);
   content.blobs.delete(layers[1]!.digest);
   await expect(digestFor({ os: 'linux', architecture: 's390x' })).rejects.toMatchObject({ code: 'BASE_NOT_FOUND' });
+});
+
+test('an index that lists the same again and again, within each other, is judged once', async () => {
+  const content = new MemoryContent();
+  const missing: Descriptor = { mediaType: mediaTypes.config, digest: digestOf('missing'), size: 7 };
+  let root = content.addManifest(missing, []);
+  for (let depth = 0; depth < 20; depth++) root = content.addIndex(Array.from({ length: 100 }, () => root));
+  await expect(wholeImages(content, root, job)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
+  await expect(foremostImage(content, root, amd64, job)).rejects.toMatchObject({ code: 'BASE_NOT_FOUND' });
 });

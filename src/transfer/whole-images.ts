@@ -20,10 +20,11 @@ export async function wholeImages(
   root: Descriptor,
   opts: Cancel,
 ): Promise<NonNullable<CopyGraphOptions['only']>> {
-  if (isIndexType(root.mediaType) && !(await isWhole(content, root, opts))) {
+  const whole = new Wholeness(content, opts);
+  if (isIndexType(root.mediaType) && !(await whole.of(root))) {
     throw new BuildError('BLOB_NOT_FOUND', `of the images of \`${root.digest}\`, none is there whole`);
   }
-  return async (child) => !isDocument(child) || (await isWhole(content, child, opts));
+  return async (child) => !isDocument(child) || (await whole.of(child));
 }
 
 /**
@@ -41,26 +42,48 @@ export async function foremostImage(
   const isFor = (one: Descriptor): boolean => one.platform !== undefined && matchesPlatform(one.platform, platform);
   // What BuildKit attests of an image is listed beside it, as of an unknown platform.
   const images = manifests.filter((one) => isDocument(one) && one.platform?.os !== 'unknown');
+  const whole = new Wholeness(content, opts);
   for (const one of [...images.filter(isFor), ...images.filter((one) => !isFor(one))]) {
-    if (await isWhole(content, one, opts)) return await foremostImage(content, one, platform, opts);
+    if (await whole.of(one)) return await foremostImage(content, one, platform, opts);
   }
   return await readImage(content, root, platform, opts);
 }
 
-async function isWhole(content: PartialContent, target: Descriptor, opts: Cancel): Promise<boolean> {
-  if (!(await content.has(target, opts))) return false;
-  if (isIndexType(target.mediaType)) {
-    const { manifests } = parseIndex(await content.readDocument(target, opts), `index \`${target.digest}\``);
-    for (const one of manifests) if (await isWhole(content, one, opts)) return true;
-    return false;
+/** What is whole of a content that stays as it is. Each document is judged once, however often and wherever it is listed. */
+class Wholeness {
+  readonly #content: PartialContent;
+  readonly #opts: Cancel;
+  readonly #judged = new Map<string, Promise<boolean>>();
+
+  constructor(content: PartialContent, opts: Cancel) {
+    this.#content = content;
+    this.#opts = opts;
   }
-  if (!isManifestType(target.mediaType)) return true;
-  const bytes = await content.readDocument(target, opts);
-  const { config, layers } = parseManifest(bytes, `manifest \`${target.digest}\``);
-  for (const one of [config, ...layers]) {
-    if (!isForeignLayer(one.mediaType) && !(await content.has(one, opts))) return false;
+
+  /** Whether a manifest is there with all that it leads to, or of an index at least one image is. */
+  async of(target: Descriptor): Promise<boolean> {
+    const key = `${target.mediaType} ${target.digest} ${target.size}`;
+    const judged = this.#judged.get(key) ?? this.#judge(target);
+    this.#judged.set(key, judged);
+    return await judged;
   }
-  return true;
+
+  async #judge(target: Descriptor): Promise<boolean> {
+    const [content, opts] = [this.#content, this.#opts];
+    if (!(await content.has(target, opts))) return false;
+    if (isIndexType(target.mediaType)) {
+      const { manifests } = parseIndex(await content.readDocument(target, opts), `index \`${target.digest}\``);
+      for (const one of manifests) if (await this.of(one)) return true;
+      return false;
+    }
+    if (!isManifestType(target.mediaType)) return true;
+    const bytes = await content.readDocument(target, opts);
+    const { config, layers } = parseManifest(bytes, `manifest \`${target.digest}\``);
+    for (const one of [config, ...layers]) {
+      if (!isForeignLayer(one.mediaType) && !(await content.has(one, opts))) return false;
+    }
+    return true;
+  }
 }
 
 function isDocument({ mediaType }: Descriptor): boolean {
