@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
@@ -33,7 +34,7 @@ export interface LoadedImage {
  */
 export async function loadImages(options: LoadOptions): Promise<readonly LoadedImage[]> {
   return await withJob(options, 'loading images into the store', async (open) => {
-    const { file, input = process.stdin } = options;
+    const { file, input = addAbortSignal(options.signal, process.stdin) } = options;
     if (file !== '-' && (await isDirectory(file))) {
       const layout = new ImageLayout(file);
       return await loadAll(layout, await layout.manifests(), file, open);

@@ -190,6 +190,18 @@ describe('save and load', () => {
     expect(await names(work, work.root)).toEqual(before);
   });
 
+  test('canceled while stdin gives nothing more it ends, and leaves nothing', async ({ work }) => {
+    const archive = Buffer.alloc(1 << 20, 'not a tar to its end');
+    for (const command of [['load'], ['copy', 'oci-archive:-', 'store:x']]) {
+      const waiting = work.start([...command, '--progress', 'plain'], { input: archive, holdInput: true });
+      while (!leftovers(work.root).some((name) => statSync(path.join(work.root, 'tmp', name)).isFile()))
+        await sleep(10);
+      waiting.kill('SIGTERM');
+      expect(await waiting.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('canceled') });
+      expect(leftovers(work.root)).toEqual([]);
+    }
+  });
+
   test('killed in the middle it leaves a temporary file that the next command removes; canceled, none', async ({
     work,
     bench,

@@ -13,6 +13,8 @@ export interface SlipwayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to stdin, which is then closed. */
   readonly input?: string | Buffer;
+  /** stdin is not closed: more may come, and does not. */
+  readonly holdInput?: boolean;
   /** Makes the process the leader of a group, so that a whole group can be signalled as a terminal does. */
   readonly group?: boolean;
 }
@@ -36,7 +38,7 @@ export class RunningSlipway {
   #stderr = '';
   #over = false;
 
-  constructor(args: readonly string[], { cwd, env, input, group }: SlipwayOptions) {
+  constructor(args: readonly string[], { cwd, env, input, holdInput, group }: SlipwayOptions) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
     this.child = spawn(process.execPath, [BIN, ...args], {
       // A name that the store does not know must not make a test ask registries of the world.
@@ -48,7 +50,8 @@ export class RunningSlipway {
     this.child.stdout!.on('data', (chunk: Buffer) => this.#stdout.push(chunk));
     this.child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString('utf8')));
     this.child.stdin!.on('error', () => undefined); // it may end without having read
-    this.child.stdin!.end(input ?? '');
+    this.child.stdin!.write(input ?? '');
+    if (!holdInput) this.child.stdin!.end();
     this.ended = new Promise((resolve, reject) => {
       this.child.once('error', reject);
       this.child.once('close', (code, signal) => {
