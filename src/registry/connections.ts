@@ -60,7 +60,7 @@ export class Connections {
       method,
       headers: { 'user-agent': userAgent, ...request.headers },
       ...(body !== undefined && { body: body as Uint8Array }), // undici takes any async iterable; its types do not say so
-      headersTimeout: timing.headersMs,
+      headersTimeout: method === 'GET' || method === 'HEAD' ? timing.answerMs : timing.headersMs,
       bodyTimeout: timing.bodyMs,
       signal,
     });

@@ -11,7 +11,9 @@ export interface Timing {
   /** The longest that a registry's `Retry-After` is heeded; it is not asked again when it wants more. */
   readonly maxRetryAfterMs: number;
   readonly connectMs: number;
-  /** From the last byte of a request to the headers of the answer: a registry may first move a whole blob. */
+  /** To the headers of the answer to what only reads. A mirror that says nothing is waited for as often as it is tried. */
+  readonly answerMs: number;
+  /** From the last byte of what writes to the headers of the answer: a registry may first move a whole blob. */
   readonly headersMs: number;
   /** Without a byte of the answer's body. */
   readonly bodyMs: number;
@@ -25,6 +27,7 @@ export const defaultTiming: Timing = {
   maxDelayMs: 10_000,
   maxRetryAfterMs: 60_000,
   connectMs: 30_000,
+  answerMs: 60_000,
   headersMs: 300_000,
   bodyMs: 60_000,
   tokenMs: 60_000,

@@ -35,7 +35,7 @@ const BEGIN = /blobs\/uploads\/$/;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** Small idle time-outs, for cases in which a registry says nothing. */
-const IMPATIENT = { headersMs: 1000, bodyMs: 1000 };
+const IMPATIENT = { answerMs: 1000, headersMs: 1000, bodyMs: 1000 };
 
 const withBody = (body: (bytes: Buffer) => Buffer) => ({
   change: (answer: FakeAnswer): FakeAnswer => ({ ...answer, body: body(answer.body!) }),
