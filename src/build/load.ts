@@ -3,6 +3,7 @@ import { addAbortSignal } from 'node:stream';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
 import { familiarReference, type Reference } from '../oci/reference.js';
 import { ImageLayout } from '../store/layout.js';
 import { copyGraph } from '../transfer/copy-graph.js';
@@ -30,7 +31,8 @@ export interface LoadedImage {
 /**
  * Takes the images of an archive or a layout into the store, under the names that it gives them. Of an index, the images
  * that are there whole are taken. Throws IMAGE_NOT_FOUND when there is no such file, and ARCHIVE_INVALID, IMAGE_INVALID,
- * BLOB_CORRUPT and BLOB_NOT_FOUND for what is not sound; an image that was taken before keeps its names then.
+ * BLOB_CORRUPT and BLOB_NOT_FOUND for what is not sound; an image that was taken before keeps its names then. Of a name
+ * that stood for something else, a warning tells.
  */
 export async function loadImages(options: LoadOptions): Promise<readonly LoadedImage[]> {
   return await withJob(options, 'loading images into the store', async (open) => {
@@ -61,6 +63,7 @@ async function loadAll(
     const entries = manifests.filter((one) => one.digest === digest);
     const names = entries.flatMap((one) => namesOf(one, job));
     await loadOne(source, entries[0]!, open);
+    for (const name of names) await tellMove(name, digest, open);
     await nameImage(open, entries[0]!, names);
     loaded.push({ digest, names: names.map(familiarReference) });
   }
@@ -74,6 +77,14 @@ async function loadOne(source: PartialContent, target: Descriptor, open: OpenJob
   }
   const only = await wholeImages(source, target, job);
   await copyGraph(source, new StoreSink(open), target, { job, only, doing: 'loading' });
+}
+
+/** An archive gives its images what names it likes, also those that stand for something else here. */
+async function tellMove(name: Reference, digest: Digest, { store, job }: OpenJob): Promise<void> {
+  const before = await store.images.resolve(name);
+  if (before === undefined || before.digest === digest) return;
+  const text = `\`${familiarReference(name)}\` stood for \`${before.digest}\` before, which stays`;
+  job.emit({ type: 'notice', level: 'warning', text, at: job.now() });
 }
 
 function namesOf(entry: Descriptor, job: JobContext): readonly Reference[] {

@@ -159,6 +159,20 @@ describe('save and load', () => {
     }
   });
 
+  test('a name of an archive that stood for something else is told of', async ({ work, bench }) => {
+    work.dockerfile('FROM scratch\nCOPY Dockerfile /\n');
+    const { image } = await work.build();
+    const before = image.descriptor.digest;
+    const archive = work.path('own.tar');
+    await bench.ok(['save', '--root', work.root, '-o', archive, 'test']);
+    work.dockerfile('FROM scratch\nCOPY Dockerfile /other\n');
+    const { digest } = (await work.build()).image.descriptor;
+    const load = async (): Promise<string> => (await bench.ok(['load', '--root', work.root, '-i', archive])).stderr;
+    expect(await load()).toContain(`\`test:latest\` stood for \`${digest}\` before, which stays`);
+    expect(readImage(work.root, 'test:latest').descriptor.digest).toBe(before);
+    expect(await load()).toBe('');
+  });
+
   test('what cannot be loaded or saved says so, and changes nothing', async ({ work, bench }) => {
     await buildTwice(work);
     const before = await names(work, work.root);
