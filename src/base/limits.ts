@@ -2,6 +2,8 @@
 export const limits = {
   /** Bytes of a manifest, index or image config. */
   documentBytes: 4 * 1024 * 1024,
+  /** Objects and lists within each other in such a document: what goes through it recursively has a stack to end. */
+  documentDepth: 100,
   /** Entries of one layer or archive. */
   archiveEntries: 5_000_000,
   /** Bytes of one PAX or GNU long-name header. */

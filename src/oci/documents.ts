@@ -94,6 +94,9 @@ function parse<S extends v.GenericSchema>(schema: S, bytes: Uint8Array, what: st
   } catch (error) {
     throw new BuildError('IMAGE_INVALID', `${what} is not JSON`, { cause: error });
   }
+  if (isDeeper(value, limits.documentDepth)) {
+    throw new BuildError('IMAGE_INVALID', `${what} has more than ${limits.documentDepth} parts within each other`);
+  }
   return check(schema, value, what);
 }
 
@@ -103,6 +106,11 @@ function check<S extends v.GenericSchema>(schema: S, value: unknown, what: strin
   const issue = result.issues[0];
   const place = v.getDotPath(issue);
   throw new BuildError('IMAGE_INVALID', `${what} is not valid${place ? ` at \`${place}\`` : ''}: ${issue.message}`);
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  return depth === 0 || Object.values(value).some((member) => isDeeper(member, depth - 1));
 }
 
 function withoutNulls(value: unknown): unknown {

@@ -7,6 +7,8 @@ import type { Timing } from './retry.js';
 import type { Endpoint, EndpointRequest } from './repository-endpoint.js';
 import type { RegistryResponse } from './types.js';
 
+const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
+
 export interface DocumentAnswer {
   readonly status: number;
   readonly headers: RegistryResponse['headers'];
@@ -63,8 +65,7 @@ async function collect(response: RegistryResponse, { doing }: Pick<EndpointReque
 
 function decoded(bytes: Buffer, response: RegistryResponse, { doing }: Pick<EndpointRequest, 'doing'>): Buffer {
   // Such documents are JSON, so one that is said to be gzip and begins like it was encoded for the way.
-  if (contentEncoding(response) === undefined || bytes.readUIntBE(0, Math.min(2, bytes.length)) !== 0x1f8b)
-    return bytes;
+  if (contentEncoding(response) === undefined || !bytes.subarray(0, 2).equals(GZIP_MAGIC)) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: limits.documentBytes });
   } catch (error) {

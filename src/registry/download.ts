@@ -45,6 +45,7 @@ export async function* download(
           next = await body.next();
         } catch (error) {
           opts.signal.throwIfAborted();
+          if (error instanceof BuildError) throw error;
           cut = error;
           break;
         }
@@ -127,7 +128,7 @@ async function request(
     // Offsets of an encoded answer are not those of the blob.
     byRange: encoding === undefined,
     whole: start === 0,
-    read: () => chunksOf(encoding === undefined ? response.body : gunzipped(response.body)),
+    read: () => chunksOf(encoding === undefined ? response.body : gunzipped(response.body, target.size, doing)),
     fresh(chunk, at) {
       const begin = position;
       position += chunk.length;
@@ -152,9 +153,19 @@ export function contentEncoding({ headers }: RegistryResponse, expected?: number
   return expected !== undefined && headers['content-length'] === String(expected) ? undefined : encoding;
 }
 
-export function gunzipped(body: Readable): Readable {
+/** The stream is cut when it takes far more bytes than the `size` that is to come out of it: it may give nothing for ever. */
+function gunzipped(body: Readable, size: number, doing: string): Readable {
+  const most = 2 * size + 64 * 1024;
+  async function* bounded(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    let taken = 0;
+    for await (const chunk of content) {
+      taken += chunk.length;
+      if (taken > most) throw wrongSize(doing, `more than ${most} bytes of gzip for the ${size} it should have`);
+      yield chunk;
+    }
+  }
   // The reader gets the error; whatever ends one of the two ends the other.
-  return pipeline(body, zlib.createGunzip(), () => undefined);
+  return pipeline(body, bounded, zlib.createGunzip(), () => undefined);
 }
 
 async function* chunksOf(body: Readable): AsyncGenerator<Buffer, void, undefined> {

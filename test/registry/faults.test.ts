@@ -901,6 +901,36 @@ const documents: readonly Case[] = [
     check: ({ fake }) => expect(fake.requests.every(({ headers }) => headers['range'] === undefined)).toBe(true),
   },
   {
+    name: 'a blob that is encoded in far more bytes than it has: empty members without end',
+    does: 'pull',
+    faults: [
+      {
+        method: 'GET',
+        path: BLOB,
+        instead: {
+          status: 200,
+          headers: { 'content-encoding': 'gzip' },
+          body: Buffer.concat(Array.from({ length: 50_000 }, () => gzipSync(''))),
+        },
+      },
+    ],
+    fails: ['BLOB_CORRUPT', /acme\/app@sha256:.*it has more than 265536 bytes of gzip/],
+    check: ({ fake }) => expect(fake.count('GET', BLOB)).toBe(1),
+  },
+  {
+    name: 'an empty manifest that is called encoded',
+    does: 'resolve',
+    faults: [
+      headRefused,
+      {
+        method: 'GET',
+        path: MANIFEST,
+        instead: { status: 200, headers: { 'content-encoding': 'gzip', 'content-length': '0' } },
+      },
+    ],
+    fails: ['IMAGE_INVALID', /the manifest is not JSON/],
+  },
+  {
     name: 'a blob that is called encoded and is not',
     does: 'pull',
     faults: [{ method: 'GET', path: BLOB, ...withHeaders({ 'content-encoding': 'gzip' }) }],
