@@ -9,9 +9,10 @@ export function buildSummary(result: BuildResult, durationMs: number): string {
     layers.map((layer) => [formatSize(layer.size).padStart(8), layer.createdBy.replace(/\s+/g, ' ').slice(0, 90)]),
   );
   const names = result.tags.length > 0 ? ` ${result.tags.join(', ')}` : '';
-  const total = `${formatSize(result.size)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}`;
+  const image = `${formatSize(result.size)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}`;
+  const total = result.manifestDigest === undefined ? '' : `${image}, `; // files have no layers
   const built =
-    `built${names}: ${total}, ${counts.ran} step${counts.ran === 1 ? '' : 's'} run, ` +
+    `built${names}: ${total}${counts.ran} step${counts.ran === 1 ? '' : 's'} run, ` +
     `${counts.cached} cached, ${formatDuration(durationMs)}`;
   return `${table}${[built, ...outputs.flatMap(whereItIs)].join('\n')}\n`;
 }

@@ -85,8 +85,14 @@ export async function run(context: string, flags: BuildFlags, signal: AbortSigna
     process.stderr.write(warningSummary(warnings));
   }
   const toStdout = options.outputs?.some((one) => 'dest' in one && one.dest === '-') ?? false;
-  const digest = result.pushed[0]?.digest ?? result.manifestDigest;
+  const digest = digestOf(result);
   if (digest !== undefined && !toStdout) process.stdout.write(`${digest}\n`);
+}
+
+/** By which the image can be found: in a registry, else in the store, else in what was written. */
+function digestOf({ pushed, outputs }: BuildResult): string | undefined {
+  const stored = outputs.find((output) => output.stored !== undefined)?.stored;
+  return pushed[0]?.digest ?? stored ?? outputs.find((output) => output.digest !== undefined)?.digest;
 }
 
 function buildOptions(context: string, flags: BuildFlags, signal: AbortSignal): BuildOptions {
