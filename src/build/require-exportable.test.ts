@@ -48,10 +48,13 @@ test.each<[string, Asked]>([
   expect(() => requireExportable(optionsOf(asked))).toThrow(error);
 });
 
-test('a name that is none is refused', () => {
-  expect(() => requireExportable(optionsOf({ outputs: ['type=image,name=A B'] }))).toThrow(
-    expect.objectContaining({ code: 'REFERENCE_INVALID' }),
-  );
+test.each<[string, Asked]>([
+  ['a name that is none', { outputs: ['type=image,name=A B'] }],
+  ['a tag that is none', { tags: ['App'] }],
+  ['a tag with a digest', { tags: [`app@sha256:${'0'.repeat(64)}`] }],
+])('%s is refused', (_name, asked) => {
+  const error = expect.objectContaining({ code: 'REFERENCE_INVALID' });
+  expect(() => requireExportable(optionsOf(asked))).toThrow(error);
 });
 
 test.each<[string, Asked]>([

@@ -2,7 +2,7 @@ import { BuildError } from '../base/errors.js';
 import { parseOutput } from '../exporter/output-spec.js';
 import { pushNames } from '../exporter/push-destinations.js';
 import type { ImageForm, OutputSpec } from '../exporter/types.js';
-import { parseReference } from '../oci/reference.js';
+import { parseReference, parseTag } from '../oci/reference.js';
 import type { BuildOptions } from './options.js';
 
 /** What is asked for; without anything the image is kept in the store. */
@@ -12,7 +12,8 @@ export function outputsOf({ outputs }: Pick<BuildOptions, 'outputs'>): readonly 
 
 /** Refuses what no output could give, before anything is built. Throws USAGE and REFERENCE_INVALID. */
 export function requireExportable(options: BuildOptions): void {
-  const { provenance } = options;
+  const { provenance, tags = [] } = options;
+  tags.forEach(parseTag);
   const outputs = outputsOf(options);
   const isAttested = Boolean(provenance && provenance.attached);
   if (outputs.filter((output) => 'dest' in output && output.dest === '-').length > 1) {

@@ -265,6 +265,13 @@ function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];
 }
 
+/** The verb and a space; nothing where there is none. */
+function verbOf(cli: Command, argv: readonly string[]): string {
+  const names = cli.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  const verb = argv.find((word, at) => names.includes(word) && argv[at - 1] !== '--root');
+  return verb === undefined ? '' : `${verb} `;
+}
+
 /** Runs the command line to its end; gives the exit code: 0 done, 1 input or gate, 2 usage or bug, 130 interrupted. */
 export async function main(argv: readonly string[]): Promise<number> {
   const cli = program();
@@ -284,7 +291,7 @@ export async function main(argv: readonly string[]): Promise<number> {
         rest
           .join(' ')
           .replace(/^\(|\)$/g, '')
-          .trim() || 'see `slipway --help`';
+          .trim() || `see \`slipway ${verbOf(cli, argv)}--help\``;
       return reportError(
         new BuildError(
           'USAGE',

@@ -50,6 +50,18 @@ export function parseReference(text: string): Reference {
   return { registry, repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
 }
 
+/**
+ * A name that is to be given to an image, as `parseReference` reads it. Throws REFERENCE_INVALID also for one with a digest:
+ * that is what the image has, not what it is called.
+ */
+export function parseTag(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest === undefined) return reference;
+  throw new BuildError('REFERENCE_INVALID', `an image cannot be called \`${text}\`: a digest cannot be chosen`, {
+    hint: 'leave out what follows `@`',
+  });
+}
+
 function invalid(text: string, why?: string): BuildError {
   return new BuildError('REFERENCE_INVALID', `invalid image reference \`${text}\`${why ? `: ${why}` : ''}`, {
     hint: 'a reference looks like `name:tag`, `registry/repository:tag` or `name@sha256:…`',

@@ -41,6 +41,11 @@ describe('images, inspect, history, tag, rmi', () => {
 
     expect((await work.run(['rmi', 'test'])).stdout).toBe('Untagged: test:latest\n');
     expect(await images(work)).toEqual(['other/name:v1']);
+    const pinned = `app@${built.stdout.trim()}`;
+    expect(await work.run(['tag', 'other/name:v1', pinned])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('a digest cannot be chosen'),
+    });
     const removed = await work.run(['rmi', 'other/name:v1']);
     expect(removed.stdout).toBe(`Untagged: other/name:v1\nDeleted: ${built.stdout}`);
     expect(await images(work)).toEqual([]);
@@ -248,6 +253,8 @@ describe('the command line', () => {
       expect(ended.stderr).not.toContain('bug');
     }
     expect((await slipway(['bild', '.'])).stderr).toContain('build');
+    expect((await slipway(['push', '--nope'])).stderr).toContain('see `slipway push --help`');
+    expect((await slipway(['--root', 'push', '--nope'])).stderr).toContain('see `slipway --help`');
   });
 });
 
