@@ -101,6 +101,7 @@ export async function imageFor(
     throw new BuildError(
       'IMAGE_NOT_FOUND',
       `\`${target.digest}\` is for ${formatPlatform(config)}, not for ${formatPlatform(platform)}`,
+      { hint: 'it is the only image there: leave out `--platform`, or take another name' },
     );
   }
   const { mediaType, digest, size } = descriptor;

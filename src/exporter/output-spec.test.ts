@@ -89,6 +89,7 @@ test.each<[string, object]>([
 });
 
 test.each([
+  ['', 'USAGE', 'an output is named by nothing'],
   ['type=imgae', 'USAGE', 'unknown type `imgae`'],
   ['dest=x,push=true', 'USAGE', '`type=` is missing'],
   ['type=oci', 'USAGE', '`type=oci` needs `dest=`'],

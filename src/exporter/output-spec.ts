@@ -1,3 +1,4 @@
+import { BuildError } from '../base/errors.js';
 import { withSuggestion } from '../base/suggest.js';
 import { compressionLevels } from '../layer/compression.js';
 import { annotationOption } from './annotations.js';
@@ -49,6 +50,10 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function parseOutput(text: string): OutputSpec {
   const form = { platformSplit: false, attestationPrefix: '' };
   if (text === '-') return { type: 'tar', dest: '-', ...form };
+  if (text === '') {
+    const hint = 'give a path, `-` or `type=…`; an empty variable, perhaps?';
+    throw new BuildError('USAGE', 'an output is named by nothing', { hint });
+  }
   if (!text.includes('=')) return { type: 'local', dest: text, mode: 'copy', ...form };
   const options = new OutputOptions(text);
   const type = options.get('type');

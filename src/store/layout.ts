@@ -23,7 +23,7 @@ export class ImageLayout implements ContentSource {
 
   /** The image that `chooseImage` chooses from the index. Throws BASE_NOT_FOUND, with what the layout has instead. */
   async resolve(wanted: WantedImage): Promise<Descriptor> {
-    const how = `name one with \`oci-layout://${this.dir}:TAG\` or \`@sha256:…\``;
+    const how = 'name one with `:TAG` or `@sha256:…` after the directory';
     return chooseImage(await this.manifests(), wanted, `the layout \`${this.dir}\``, how);
   }
 
