@@ -277,6 +277,11 @@ test.skipIf(!isRoot)('in a plain tree it leaves the older names as they were', a
   expect(readFileSync(path.join(tree, 'c'), 'latin1')).toBe('text');
 });
 
+test.skipIf(!isRoot)('in a plain tree a file that is written again leaves the time of its directory', async () => {
+  const layers = [[file('c', ''), hardlink('b/b/a', 'c')], [hardlink('a', 'b/b/a')]];
+  expect(describeTree(await unpackPlain(layers))).toEqual(describeView(await viewOf(layers)));
+});
+
 const name = fc.constantFrom('a', 'b', 'c');
 const anyPath = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
 const attributes = fc.record({

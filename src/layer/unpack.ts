@@ -156,6 +156,7 @@ export class LayerUnpacker implements TarSink {
 
   /** As in an overlay: a file that is written to leaves the names it had in older layers. */
   #part(node: TreeNode, file: FileNode): void {
+    this.#ensureDirs(this.#tree.resolveDir(dirOf(node.path)).chain); // their times change with it
     if (file.meta.type === 'file') this.#writer.partFile(node.path, file.meta);
     else {
       this.#writer.removeFile(node.path);
