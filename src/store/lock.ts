@@ -12,11 +12,11 @@ export interface FileLock {
 
 /**
  * Takes the lock, or gives undefined when someone else has it. The file is made if absent and stays; `existing` throws
- * ENOENT instead.
+ * ENOENT instead. Only its owner may open it: whoever can read a file can lock it.
  */
 export function tryLock(file: string, mode?: 'existing'): FileLock | undefined {
   if (mode === undefined) mkdirSync(path.dirname(file), { recursive: true });
-  const fd = openSync(file, mode === 'existing' ? 'r+' : 'a', 0o644);
+  const fd = openSync(file, mode === 'existing' ? 'r+' : 'a', 0o600);
   if (!flock(fd, 'exclusive')) {
     closeSync(fd);
     return undefined;
@@ -28,11 +28,11 @@ export function tryLock(file: string, mode?: 'existing'): FileLock | undefined {
   return { stillHas, release: () => closeSync(fd) };
 }
 
-/** Runs `work` under the lock; waits for it as long as `signal` allows. */
+/** Runs `work` under the lock; waits for it as long as `signal` allows, and throws its reason. */
 export async function withLock<T>(file: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   let lock = tryLock(file);
   for (let wait = 1; !lock; wait = Math.min(wait * 2, 50)) {
-    await sleep(wait, undefined, { signal });
+    await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
     lock = tryLock(file);
   }
   try {

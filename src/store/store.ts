@@ -53,6 +53,8 @@ export class Store {
     const paths = new StorePaths(root);
     try {
       if ((await readVersion(paths)) !== VERSION) {
+        // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
+        await mkdir(root, { recursive: true, mode: 0o700 });
         await mkdir(path.join(root, 'locks'), { recursive: true });
         await withLock(paths.lock('store'), signal, () => prepare(paths));
       }
