@@ -324,9 +324,10 @@ describe('copy and pull', () => {
     const layout = work.path('layout');
     const digest = writeIndexLayout(layout);
     const registry = await bench.start();
-    await bench.ok(['copy', `oci:${layout}:1`, `${registry.host}/multi:1`]);
-    await registry.takeRequests();
     const name = `${registry.host}/multi:1`;
+    const { stderr } = await bench.ok(['copy', `oci:${layout}:1`, name]);
+    expect(stderr).toMatch(new RegExp(`copied oci:.* to ${name}\n$`));
+    await registry.takeRequests();
     const first = await bench.ok(['pull', name]);
     expect(first.stdout).toBe(`${digest}\n`);
     expect(first.stderr).toContain(`pulled ${name}`);

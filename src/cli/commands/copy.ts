@@ -14,7 +14,7 @@ export async function run(source: string, destination: string, flags: CopyFlags,
   if (platform !== undefined && allPlatforms) {
     throw new BuildError('USAGE', '`--platform` and `--all-platforms` contradict each other');
   }
-  const { result } = await withProgress(
+  const { result, told } = await withProgress(
     flags,
     async (emit) =>
       await copyImage({
@@ -26,5 +26,6 @@ export async function run(source: string, destination: string, flags: CopyFlags,
         ...(platform !== undefined && { platform }),
       }),
   );
+  if (told) process.stderr.write(`copied ${source} to ${destination}\n`);
   if (!/-archive:-(?::|$)/.test(destination)) process.stdout.write(`${result.digest}\n`);
 }

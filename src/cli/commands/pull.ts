@@ -24,7 +24,9 @@ export async function run(images: readonly string[], flags: PullFlags, signal: A
       }),
   );
   for (const { name, digest, isNew, bytes } of result) {
-    const what = isNew ? `pulled ${name}, ${formatSize(bytes)}` : `${name} is up to date`;
+    const what = isNew
+      ? `pulled ${name}, ${bytes === 0 ? 'all of it was here' : formatSize(bytes)}`
+      : `${name} is up to date`;
     if (told) process.stderr.write(`${what}\n`);
     process.stdout.write(`${digest}\n`);
   }
