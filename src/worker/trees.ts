@@ -164,7 +164,7 @@ export class Trees {
     const work = this.workDir();
     const root = path.join(work.dir, 'm');
     mkdirSync(root);
-    const lowers = this.#bounded(trees, work.dir);
+    const lowers = this.#bounded(highestOnly(trees), work.dir);
     mountView(lowers, this.#relative(root), this.#overlay());
     return {
       root,
@@ -181,7 +181,7 @@ export class Trees {
     const work = this.workDir();
     const [upper, scratch, root] = ['u', 'w', 'm'].map((name) => path.join(work.dir, name)) as [string, string, string];
     for (const dir of [upper, scratch, root]) mkdirSync(dir);
-    const lowers = this.#bounded(trees, work.dir);
+    const lowers = this.#bounded(highestOnly(trees), work.dir);
     mountActive(lowers, this.#relative(upper), this.#relative(scratch), this.#relative(root), {
       ...this.#overlay(),
       volatile: true,
@@ -228,6 +228,14 @@ export class Trees {
   #relative(dir: string): string {
     return path.relative(this.#store.paths.trees, dir);
   }
+}
+
+/**
+ * Trees, lowest first, each where it is highest: the same `COPY --link` twice is one tree twice, which overlayfs refuses.
+ * What the lower one shows the higher one shows as well, whatever lies or was removed between them.
+ */
+function highestOnly(trees: readonly string[]): readonly string[] {
+  return trees.filter((tree, i) => trees.lastIndexOf(tree) === i);
 }
 
 function unpacking({ diffId, blob }: LayerFact): Pick<Progress, 'item' | 'total'> {

@@ -79,6 +79,26 @@ COPY --from=other g /d
     expect(built.text('d')).toBe('from elsewhere');
   });
 
+  test('the same --link twice, with steps between that change what it brought', async ({ work }) => {
+    work.write({
+      Dockerfile:
+        'FROM busybox\nCOPY --link d /l\nRUN rm /l/a && echo x > /l/b && mkdir /l/c && echo y > /l/n\n' +
+        'COPY --link d /l\nRUN ls /l | tr "\\n" " " > /seen; cat /l/b >> /seen\n',
+      'd/a': 'a',
+      'd/b': 'b',
+    });
+    for (const how of [[], ['--no-cache']]) {
+      const built = await work.build(how);
+      expect(built.text('seen')).toBe('a b c n b');
+      expect([...built.tree.keys()].filter((name) => name.startsWith('l/')).sort()).toEqual([
+        'l/a',
+        'l/b',
+        'l/c',
+        'l/n',
+      ]);
+    }
+  });
+
   test('a destination that is reached through symlinks stays in the image', async ({ work }) => {
     work.write({ f: 'f' });
     work.dockerfile(`FROM busybox
