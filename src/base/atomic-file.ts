@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeDirectory } from './make-directory.js';
 
 /**
  * Replaces `file` by `content` in one step: readers see the old bytes or the new ones, never a part. The bytes are
@@ -13,7 +14,7 @@ export async function replaceFile(
   tempDir: string = path.dirname(file),
   mode = 0o644,
 ): Promise<void> {
-  await mkdir(tempDir, { recursive: true });
+  makeDirectory(tempDir);
   const temp = path.join(tempDir, `.tmp-${randomBytes(8).toString('hex')}`);
   const handle = await open(temp, 'wx', mode);
   try {

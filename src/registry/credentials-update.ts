@@ -1,10 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { waitFlock } from '../base/linux/lock.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { basicValue } from './credentials.js';
 import { CredentialsFile, entryOf, keysOf, readCredentialsFile, type CredentialsDocument } from './credentials-file.js';
 import { CredentialsHelper, type HelperOptions } from './credentials-helper.js';
@@ -71,7 +72,7 @@ async function updateConfig<T>(
   const named = dockerConfigFile(env);
   const folder = path.dirname(named);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeDirectory(folder, 0o700);
     const lock = openSync(folder, 'r'); // the folder itself: a lock file would stay behind in it
     try {
       await waitFlock(lock, 'exclusive', { signal });

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { explainSystemError } from '../base/system-errors.js';
 import type { Cancel } from '../base/abort.js';
 import { withLock } from './lock.js';
@@ -54,7 +55,7 @@ export class Store {
     try {
       if ((await readVersion(paths)) !== VERSION) {
         // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
-        await mkdir(root, { recursive: true, mode: 0o700 });
+        makeDirectory(root, 0o700);
         await mkdir(path.join(root, 'locks'), { recursive: true });
         await withLock(paths.lock('store'), signal, () => prepare(paths));
       }

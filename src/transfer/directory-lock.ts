@@ -1,6 +1,7 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { waitFlock } from '../base/linux/lock.js';
 import { exportFailure } from '../base/system-errors.js';
 
@@ -25,7 +26,7 @@ export async function withDirectoryLock(dest: string, opts: Cancel, work: () => 
 
 function openDirectory(dest: string): number {
   try {
-    mkdirSync(dest, { recursive: true });
+    makeDirectory(dest);
     return openSync(dest, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
     if (!hasCode(error, 'ENOTDIR', 'EEXIST')) throw exportFailure(dest, error);

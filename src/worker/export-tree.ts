@@ -14,6 +14,7 @@ import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { lutimes, mkfifo, mknod } from '../base/linux/inode.js';
 import { LandingFile } from '../base/linux/landing-file.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { exportFailure } from '../base/system-errors.js';
 import type { Entry } from '../layer/entry.js';
 import { packLayer, type PackItem } from '../layer/pack.js';
@@ -103,7 +104,7 @@ function writeTar(items: readonly PackItem[], dest: string): void {
 async function writeFiles(items: readonly PackItem[], open: OpenView, request: ExportTreeRequest): Promise<void> {
   const { dest, below, isMirror } = request;
   const root = fromText(below === undefined ? dest : `${dest}/${below}`);
-  mkdirSync(dest, { recursive: true });
+  makeDirectory(dest);
   if (below !== undefined) clearWay(toFsPath(root), { type: 'dir' });
   mkdirSync(toFsPath(root), { recursive: true });
   if (isMirror) {
