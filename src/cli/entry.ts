@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { wasInterrupted } from './interrupt.js';
 import { main } from './main.js';
 
 /**
@@ -13,4 +14,7 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// All is wound up: what is left is data for a reader of stdout who takes none, and would keep the process for ever.
+if (code === 130 && wasInterrupted()) process.exit(code);
+process.exitCode = code;

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
@@ -214,6 +215,19 @@ describe('save and load', () => {
       expect(await waiting.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('canceled') });
       expect(leftovers(work.root)).toEqual([]);
     }
+  });
+
+  test('canceled while nobody takes what goes to stdout it ends', async ({ work }) => {
+    work.write({ big: randomBytes(8 << 20) });
+    work.dockerfile('FROM scratch\nCOPY big /\n');
+    await work.build();
+    const saving = work.start(['save', 'test']);
+    const stdout = saving.child.stdout!.pause();
+    for (let before = 0; before === 0 || before !== stdout.readableLength; await sleep(300))
+      before = stdout.readableLength;
+    saving.kill('SIGINT');
+    expect(await once(saving.child, 'exit')).toEqual([130, null]);
+    stdout.resume();
   });
 
   test('killed in the middle it leaves a temporary file that the next command removes; canceled, none', async ({
