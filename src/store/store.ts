@@ -55,7 +55,7 @@ export class Store {
     try {
       if ((await readVersion(paths)) !== VERSION) {
         // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
-        makeDirectory(root, 0o700);
+        makeRoot(root);
         await mkdir(path.join(root, 'locks'), { recursive: true });
         await withLock(paths.lock('store'), signal, () => prepare(paths));
       }
@@ -76,6 +76,18 @@ export class Store {
 export interface OpenStore {
   readonly store: Store;
   readonly lease: Lease;
+}
+
+function makeRoot(root: string): void {
+  try {
+    makeDirectory(root, 0o700);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EEXIST')) throw error;
+    throw new BuildError('STORE_UNAVAILABLE', `the store \`${root}\` cannot be made: ${(error as Error).message}`, {
+      hint: 'name another directory with `--root` or `SLIPWAY_ROOT`',
+      cause: error,
+    });
+  }
 }
 
 async function prepare(paths: StorePaths): Promise<void> {

@@ -124,6 +124,7 @@ function buildOptions(
       ...options.buildArgs,
     },
     labels: options.labels ?? {},
+    offline: true, // a name that nobody has must not make registries of the world be asked
     noCache: true, // as the goldens were made; a cached COPY may have the times of another case
     ...(options.target !== undefined && { target: options.target }),
     platform: options.platform ?? 'linux/amd64',

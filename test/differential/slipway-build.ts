@@ -10,7 +10,18 @@ const OWN = /^(SLIPWAY_|SOURCE_DATE_EPOCH$|BUILDKIT_)/;
 /** Builds with `bin/slipway` into an OCI layout, which is made; `root` is its store. */
 export async function buildWithSlipway(request: BuildRequest, layout: string, root: string): Promise<Outcome> {
   const output = `type=oci,tar=false,rewrite-timestamp=true,compression=uncompressed,dest=${layout}`;
-  const args = ['build', '--root', root, '--progress', 'plain', '--no-cache', '--output', output, ...flags(request)];
+  const args = [
+    'build',
+    '--root',
+    root,
+    '--progress',
+    'plain',
+    '--offline',
+    '--no-cache',
+    '--output',
+    output,
+    ...flags(request),
+  ];
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
   const bin = path.join(packageRoot(), 'bin/slipway');
   const ended = await runProgram(process.execPath, [bin, ...args, request.contextDir], env);

@@ -21,7 +21,7 @@ export async function tryBuild(
   outcomes: Outcomes,
 ): Promise<void> {
   try {
-    await build({ ...options, tags: ['fuzz'], noCache: true, signal: AbortSignal.timeout(30_000) });
+    await build({ ...options, tags: ['fuzz'], noCache: true, offline: true, signal: AbortSignal.timeout(30_000) });
     outcomes.built++;
   } catch (error) {
     requireOwn(error);

@@ -56,6 +56,7 @@ test.each(cases)('$name', async ({ name, dockerfile, buildArgs, target, error, .
     platform: 'linux/amd64',
     buildArgs: { SOURCE_DATE_EPOCH: String(EPOCH), ...buildArgs },
     noCache: true,
+    offline: true,
     ...(target !== undefined && { target }),
     outputs: [parseOutput(`type=oci,dest=${dest},tar=false,compression=uncompressed,rewrite-timestamp=true`)],
     signal: AbortSignal.timeout(30_000),
