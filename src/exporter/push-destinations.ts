@@ -106,11 +106,10 @@ export class PushDestinations {
     alreadySent: readonly Descriptor[],
     job: JobContext,
   ): Promise<readonly Pushed[]> {
-    const sent = new Set<string>(alreadySent.map(({ digest }) => digest));
     const pushed = await allOrAbort(
       job.signal,
       this.#all.map((destination) => async (signal) => {
-        await this.#sendTo(destination, root, source, sent, { ...job, signal });
+        await this.#sendTo(destination, root, source, alreadySent, { ...job, signal });
         return namesOf(destination, root.digest);
       }),
     );
@@ -121,13 +120,14 @@ export class PushDestinations {
     { repository, tags }: Destination,
     root: Descriptor,
     source: ContentSource,
-    sent: ReadonlySet<string>,
+    layers: readonly Descriptor[],
     job: JobContext,
   ): Promise<void> {
+    const sent = new Set<string>(layers.map(({ digest }) => digest));
     const origins = new Origins(this.#store.records);
     const only = ({ digest }: Descriptor): boolean => !sent.has(digest);
     const { copied } = await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
-    for (const digest of [...sent, root.digest]) await origins.remember(digest as Digest, repository);
+    for (const { digest } of layers) await origins.remember(digest, repository);
     for (const tag of tags) {
       const stands = copied.blobs === 0 && (await digestAt(repository, tag, job)) === root.digest;
       if (!stands) await repository.tag(root, tag, source, job);

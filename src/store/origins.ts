@@ -35,7 +35,7 @@ export class Origins {
     return known.filter((one) => one.registry === registry).map((one) => one.repository);
   }
 
-  /** Whether it came from, or went to, any registry. */
+  /** Whether it came from any registry, or went to one as a blob. */
   async isKnown(digest: Digest): Promise<boolean> {
     return (await this.#read(digest)).length > 0;
   }

@@ -119,3 +119,13 @@ test.for([
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toContain(message);
 });
+
+test('what was built here is compressed, also after it was once pushed as it lies', async ({ bench }) => {
+  const registry = await bench.start();
+  const name = `${registry.host}/own:1`;
+  await bench.build('-t', name);
+  await bench.ok(['push', '--compression', 'uncompressed', name]);
+  expect(layerTypes(registry.tagged('own', '1')!.document)).toEqual(['', '']);
+  await bench.ok(['push', name]);
+  expect(layerTypes(registry.tagged('own', '1')!.document)).toEqual(['+gzip', '+gzip']);
+});
