@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { addAbortSignal } from 'node:stream';
-import { text as readStream } from 'node:stream/consumers';
+import { text as readText } from 'node:stream/consumers';
+import { readStdin } from '../base/read-stdin.js';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { parseGitRef } from '../dockerfile/git-ref.js';
@@ -27,7 +27,7 @@ export async function readDockerfile(
   file: string | undefined,
   { signal }: Cancel,
 ): Promise<DockerfileSource> {
-  if (file === '-') return { fileName: 'Dockerfile', source: await readStream(addAbortSignal(signal, process.stdin)) };
+  if (file === '-') return { fileName: 'Dockerfile', source: await readText(readStdin({ signal })) };
   if (/^(https?|git|ssh):\/\/|^git@|^-$/.test(context)) {
     throw new BuildError('UNSUPPORTED', `checks of the context \`${context}\` are not supported by this version`, {
       hint: 'check a local directory',

@@ -1,4 +1,4 @@
-import { addAbortSignal } from 'node:stream';
+import { readStdin } from '../base/read-stdin.js';
 import { BuildError, unreachable } from '../base/errors.js';
 import { isIndexType, type Descriptor } from '../oci/descriptor.js';
 import { hostPlatform, parsePlatform } from '../oci/platform.js';
@@ -58,7 +58,7 @@ export async function copyImage(options: CopyOptions): Promise<{ readonly digest
   const registries = new LazyRegistries(process.env);
   try {
     return await withJob(options, 'copying an image', async (open) => {
-      const context = { ...open, registries, input: options.input ?? addAbortSignal(options.signal, process.stdin) };
+      const context = { ...open, registries, input: options.input ?? readStdin(options) };
       return await withSource(from, context, async (image) => {
         const { content } = image;
         const root = platform ? await imageFor(content, image.root, platform, open.job) : image.root;

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { addAbortSignal } from 'node:stream';
+import { readStdin } from '../base/read-stdin.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
@@ -36,7 +36,7 @@ export interface LoadedImage {
  */
 export async function loadImages(options: LoadOptions): Promise<readonly LoadedImage[]> {
   return await withJob(options, 'loading images into the store', async (open) => {
-    const { file, input = addAbortSignal(options.signal, process.stdin) } = options;
+    const { file, input = readStdin(options) } = options;
     if (file !== '-' && (await isDirectory(file))) {
       const layout = new ImageLayout(file);
       return await loadAll(layout, await layout.manifests(), file, open);

@@ -1,10 +1,10 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { addAbortSignal } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fromText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { readStdin } from '../base/read-stdin.js';
 import { parseGitRef } from '../dockerfile/git-ref.js';
 import { FileOpBuilder } from '../dockerfile/to-llb/file-op.js';
 import { gitSource, httpSource } from '../dockerfile/to-llb/remote-source.js';
@@ -94,7 +94,7 @@ async function fromStdin(
   }
   const { store } = evaluation;
   const spool = await store.blobs.tempPath();
-  await pipeline(addAbortSignal(options.signal, process.stdin), createWriteStream(spool, { mode: 0o600 }));
+  await pipeline(readStdin(options), createWriteStream(spool, { mode: 0o600 }));
   uploads.set(STDIN, spool);
   const edge = sourceEdge(httpSource(STDIN, FILE), '[internal] load build context from stdin');
   const opened = await fromFile(edge, options, evaluation, job);

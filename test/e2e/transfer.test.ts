@@ -46,6 +46,12 @@ function leftovers(root: string): readonly string[] {
   return existsSync(path.join(root, 'tmp')) ? readdirSync(path.join(root, 'tmp'), { recursive: true }).map(String) : [];
 }
 
+/** Bytes of one of them; undefined for a folder, and for a file that has gone. */
+function sizeOf(work: Workspace, name: string): number | undefined {
+  const stats = statSync(path.join(work.root, 'tmp', name), { throwIfNoEntry: false });
+  return stats?.isFile() ? stats.size : undefined;
+}
+
 /** A layout with an index of two platforms, this machine's and `other`; gives the digest of the index. */
 function writeIndexLayout(dir: string, without?: 'other'): string {
   const read = <T>(file: string): T => JSON.parse(readFileSync(path.join(dir, file), 'utf8')) as T;
@@ -209,8 +215,7 @@ describe('save and load', () => {
     const archive = Buffer.alloc(1 << 20, 'not a tar to its end');
     for (const command of [['load'], ['copy', 'oci-archive:-', 'store:x']]) {
       const waiting = work.start([...command, '--progress', 'plain'], { input: archive, holdInput: true });
-      while (!leftovers(work.root).some((name) => statSync(path.join(work.root, 'tmp', name)).isFile()))
-        await sleep(10);
+      while (!leftovers(work.root).some((name) => sizeOf(work, name) !== undefined)) await sleep(10);
       waiting.kill('SIGTERM');
       expect(await waiting.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('canceled') });
       expect(leftovers(work.root)).toEqual([]);
@@ -242,7 +247,7 @@ describe('save and load', () => {
       const running = work.start(['load', '-i', fifo], { env: bench.env });
       const end = openSync(fifo, 'r+');
       writeSync(end, whole.subarray(0, 32_768));
-      while (!leftovers(work.root).some((name) => statSync(path.join(work.root, 'tmp', name)).size > 10_000)) {
+      while (!leftovers(work.root).some((name) => (sizeOf(work, name) ?? 0) > 10_000)) {
         await sleep(10);
       }
       running.kill(signal);

@@ -1,7 +1,7 @@
-import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
+import { readStdin } from '../../base/read-stdin.js';
 import { loginToRegistry } from '../../build/index.js';
 import { ask } from '../prompt.js';
 import { version } from '../version.js';
@@ -37,7 +37,7 @@ async function credentials(
   if (passwordStdin) {
     if (password !== undefined) throw new BuildError('USAGE', '`--password` and `--password-stdin` exclude each other');
     if (username === undefined) throw new BuildError('USAGE', '`--password-stdin` needs `--username`');
-    return { username, password: (await readStdin({ signal })).replace(/\r?\n$/, '') };
+    return { username, password: (await passwordFromStdin({ signal })).replace(/\r?\n$/, '') };
   }
   if (password !== undefined) {
     process.stderr.write('warning: other users of this machine can see `--password`; `--password-stdin` hides it\n');
@@ -54,9 +54,9 @@ async function credentials(
   };
 }
 
-async function readStdin({ signal }: Cancel): Promise<string> {
+async function passwordFromStdin({ signal }: Cancel): Promise<string> {
   try {
-    return await text(addAbortSignal(signal, process.stdin));
+    return await text(readStdin({ signal }));
   } catch (error) {
     signal.throwIfAborted();
     throw error;
