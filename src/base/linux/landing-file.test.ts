@@ -1,8 +1,19 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
+import { hasCode } from '../errors.js';
 import { LandingFile } from './landing-file.js';
 
 const base = mkdtempSync(path.join(tmpdir(), 'slipway-landing-'));
@@ -15,7 +26,8 @@ test('has its name when it is whole, and not before', () => {
   {
     using file = LandingFile.open(dest);
     writeSync(file.fd, 'all of it');
-    expect(readdirSync(dir).filter((name) => !name.endsWith('.tmp'))).toEqual([]);
+    // So nothing is left if the process is killed now; a file system without such files has a temporary name instead.
+    expect(readdirSync(dir)).toEqual(hasUnnamedFiles(dir) ? [] : [expect.stringMatching(/^\.café\..*\.tmp$/)]);
     file.land();
   }
   expect(readFileSync(dest, 'utf8')).toBe('all of it');
@@ -44,17 +56,13 @@ test('a folder that is not there is an error of the system', () => {
   expect(() => LandingFile.open(path.join(dir, 'no/out'))).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 });
 
-test('a process that is killed while it writes leaves nothing', (context) => {
-  const probe = spawnSync(process.execPath, ['-e', PROBE, dir]);
-  if (probe.status !== 0) context.skip('the file system has no files without a name');
-  const killed = spawnSync(process.execPath, [
-    '-e',
-    `${PROBE}; fs.writeSync(fd, 'x'); process.kill(process.pid, 'SIGKILL')`,
-    dir,
-  ]);
-  expect(killed.signal).toBe('SIGKILL');
-  expect(readdirSync(dir)).toEqual([]);
-});
-
-/** What `LandingFile.open` asks of the kernel. */
-const PROBE = `const fs = require('fs'); const fd = fs.openSync(process.argv[1], 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR, 0o644)`;
+/** Whether the file system has files without a name (O_TMPFILE). */
+function hasUnnamedFiles(dir: string): boolean {
+  try {
+    closeSync(openSync(dir, 0o20000000 | constants.O_DIRECTORY | constants.O_RDWR));
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EOPNOTSUPP', 'EISDIR')) return false;
+    throw error;
+  }
+}
