@@ -3,7 +3,7 @@ import type { JobContext } from '../job/context.js';
 import type { Edge } from '../llb/types.js';
 import { solve } from '../solver/solver.js';
 import type { OpenStore } from '../store/store.js';
-import { wantedFaces } from '../worker/faces.js';
+import { branchingSteps, wantedFaces } from '../worker/faces.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
 import type { Sources } from '../worker/ops/source.js';
@@ -25,10 +25,11 @@ export interface Evaluation extends OpenStore {
 export async function evaluate(target: Edge | undefined, evaluation: Evaluation, job: JobContext): Promise<RefId> {
   if (!target) return null;
   const { store, lease, machines, sources, isolation } = evaluation;
+  const plan = { faces: wantedFaces(target.vertex), branching: branchingSteps(target.vertex) };
   const result = await solve(
     target,
     {
-      resolve: opRunners(machines, sources, wantedFaces(target.vertex), store.refs),
+      resolve: opRunners(machines, sources, plan, store.refs),
       cache: new ResultCache(store, lease, await expectedDialect(store, isolation)),
       parallelism: PARALLELISM,
       nonce: () => randomBytes(16).toString('hex'),

@@ -1,14 +1,22 @@
 import { mkdirSync } from 'node:fs';
 import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
+import type { TreeDialect } from '../store/refs.js';
 import type { Store } from '../store/store.js';
-import { chooseRung, RUNGS, type ChosenRung, type IsolationReport, type RungName } from '../worker/isolation/ladder.js';
+import {
+  chooseRung,
+  isWorkerRung,
+  RUNGS,
+  type ChosenRung,
+  type IsolationReport,
+  type RungName,
+} from '../worker/isolation/ladder.js';
 import { probeIsolation, probeKey } from '../worker/isolation/probe.js';
 import { findPrograms } from '../worker/isolation/programs.js';
 import { spawnArgv } from '../worker/isolation/spawn-argv.js';
+import { dialectOf, type WorkerKind } from '../worker/worker-kind.js';
 
 export interface WorkerStart extends ChosenRung {
-  readonly dialect: 'trusted' | 'user';
   /** What goes before the worker's command. */
   readonly argv: readonly string[];
 }
@@ -30,8 +38,7 @@ export async function chooseWorker(store: Store, wanted: string | undefined, opt
   const chosen = chooseRung(report, name);
   const programs = findPrograms(chosen.rung, process.env);
   if ('reason' in programs) throw new BuildError('ISOLATION_UNAVAILABLE', programs.reason, { hint: programs.hint });
-  const dialect = chosen.rung === 'root' ? 'trusted' : 'user';
-  return { ...chosen, dialect, argv: spawnArgv(chosen.rung, programs) };
+  return { ...chosen, argv: spawnArgv(chosen.rung, programs) };
 }
 
 /** Probes every rung on the store's own file system, now; later builds go by the answer. */
@@ -45,18 +52,38 @@ export async function forgetReports(store: Store): Promise<void> {
   for (const extent of ['first', 'all'] as const) await store.records.forgetFact(factName(extent));
 }
 
+/** The kind of worker that this job would have; undefined when no RUN is possible, or none is wanted. */
+export async function workerKind(
+  store: Store,
+  wanted: string | undefined,
+  opts: Cancel,
+): Promise<WorkerKind | undefined> {
+  const name = parseIsolation(wanted);
+  if (name === 'none') return undefined;
+  return kindOf(await keptReport(store, name, opts), name);
+}
+
 /**
  * Which trees this job will be able to read, told without probing: from the kept report, and before there is one from
  * who we are. Guessed wrong, it costs cached results and nothing else.
  */
-export async function expectedDialect(store: Store, isolation: string | undefined): Promise<'trusted' | 'user'> {
+export async function expectedDialect(store: Store, isolation: string | undefined): Promise<TreeDialect | undefined> {
   const wanted = parseIsolation(isolation);
+  if (wanted === 'none') return undefined;
   const kept = (await store.records.fact(factName(wanted === undefined ? 'first' : 'all'))) as
     | IsolationReport
     | undefined;
-  const rung = wanted ?? kept?.rungs.find(({ available }) => available)?.name;
-  if (rung !== undefined) return rung === 'root' ? 'trusted' : 'user';
+  const kind = kept && kindOf(kept, wanted);
+  if (kind) return dialectOf(kind);
   return process.getuid?.() === 0 ? 'trusted' : 'user';
+}
+
+function kindOf(report: IsolationReport, wanted: RungName | undefined): WorkerKind | undefined {
+  for (const { name, available, trees } of report.rungs) {
+    if (wanted !== undefined && name !== wanted) continue;
+    if (available && trees !== undefined && isWorkerRung(name)) return { rung: name, trees };
+  }
+  return undefined;
 }
 
 function factName(extent: 'first' | 'all'): string {
@@ -68,7 +95,7 @@ async function keptReport(store: Store, wanted: RungName | undefined, opts: Canc
   const fact = factName(extent);
   const key = probeKey(store.paths.root);
   const kept = (await store.records.fact(fact)) as IsolationReport | undefined;
-  if (kept?.key === key && kept.rungs.some((rung) => rung.available)) return kept;
+  if (kept?.key === key && kept.rungs.some((rung) => rung.trees !== undefined)) return kept;
   const report = { ...(await probe(store, extent, opts)), key };
   await store.records.saveFact(fact, report);
   return report;

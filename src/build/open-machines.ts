@@ -1,6 +1,6 @@
 import type { JobContext } from '../job/context.js';
 import type { Store } from '../store/store.js';
-import { chooseWorker, forgetReports, parseIsolation } from './isolation.js';
+import { chooseWorker, forgetReports, parseIsolation, workerKind } from './isolation.js';
 import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
 import { LocalMachine } from '../worker/local-machine.js';
@@ -27,11 +27,13 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
     layers,
     trustHostCa,
     here: new LocalMachine(store, undefined, contexts, layers),
+    workerKind: () => workerKind(store, isolation, job),
     startWorker: async () => {
       const chosen = await chooseWorker(store, isolation, job);
       const text = `isolation: ${chosen.rung} (${chosen.reason})`;
       job.emit({ type: 'notice', level: 'info', text, at: job.now() });
-      const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, dialect: chosen.dialect };
+      const kind = { rung: chosen.rung, trees: chosen.trees };
+      const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind };
       try {
         const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
         return await WorkerProcess.start(chosen.argv, settings, { signal: job.signal, onProgress });

@@ -69,7 +69,7 @@ export function program(): Command {
     .option('--shm-size <bytes>', 'size of /dev/shm of RUN, for example 64m')
     .option('--allow <right>', 'what the Dockerfile may ask for: network.host, security.insecure', collect)
     .option('--network <mode>', 'network of RUN: default, host or none')
-    .option('--isolation <rung>', 'how RUN is isolated: auto, root or userns')
+    .option('--isolation <rung>', 'how RUN is isolated: auto, root, userns, userns-single, chroot or none')
     .option('--trust-host-ca', 'let RUN trust the CA certificates of this machine; leaves no trace in the image')
     .option('--progress <mode>', 'auto, tty, plain, quiet, none or rawjson (default: BUILDKIT_PROGRESS, else auto)')
     .option('-q, --quiet', 'print only the digest of the image')
@@ -231,7 +231,7 @@ export function program(): Command {
     .option('-w, --workdir <dir>', 'in place of WORKDIR')
     .option('--entrypoint <program>', 'in place of ENTRYPOINT')
     .option('--network <mode>', 'host or none', 'host')
-    .option('--isolation <rung>', 'auto, root or userns')
+    .option('--isolation <rung>', 'auto, root, userns, userns-single, chroot or none')
     .passThroughOptions()
     .action(async (image: string, args: string[], _options: object, command: Command) => {
       await (await import('./commands/run.js')).run(image, args, command.optsWithGlobals());
@@ -251,7 +251,7 @@ export function program(): Command {
     .command('doctor')
     .description('show what this machine can do, what Slipway chooses, and how to get more')
     .option('--format <format>', 'table or json', 'table')
-    .option('--isolation <rung>', 'auto, root or userns')
+    .option('--isolation <rung>', 'auto, root, userns, userns-single, chroot or none')
     .action(async (_options: object, command: Command) => {
       await (await import('./commands/doctor.js')).run(command.optsWithGlobals(), interruptible());
     });

@@ -9,9 +9,11 @@ import type { StorePaths } from './paths.js';
 
 /**
  * What a ref's trees are written for. They do not mix: overlayfs as root reads `trusted.overlay.*`, in a user
- * namespace `user.overlay.*` (and owners are shifted there), and plain trees hold everything below as well.
+ * namespace `user.overlay.*`; owners are shifted in a user namespace, and lost in one with a single id; fuse-overlayfs
+ * has marks of its own; and plain trees hold everything below as well.
  */
-export type TreeDialect = 'trusted' | 'user' | 'plain';
+export type TreeDialect = 'trusted' | 'user' | 'single' | StackedDialect | `${StackedDialect}-${'user' | 'single'}`;
+type StackedDialect = 'fuse' | 'plain';
 
 /** A parent and one change. Immutable; the faces of the change are facts that are added as they become known. */
 export interface RefRecord {

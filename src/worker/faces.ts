@@ -21,6 +21,38 @@ export function wantedFaces(target: Vertex): ReadonlyMap<VertexDigest, Face> {
   return faces;
 }
 
+/** The steps whose root some other step of the graph shares: a file system that one of them changes is needed again. */
+export function branchingSteps(target: Vertex): ReadonlySet<VertexDigest> {
+  const steps = topological(target).filter(({ op }) => op.kind === 'exec');
+  const users = new Map<VertexDigest, VertexDigest[]>();
+  for (const step of steps) {
+    for (const root of rootsOf(step)) users.set(root, [...(users.get(root) ?? []), step.digest]);
+  }
+  return new Set([...users.values()].filter((some) => some.length > 1).flat());
+}
+
+/** What a step's root is made of, down to the step before. */
+function rootsOf(step: Vertex): readonly VertexDigest[] {
+  const found: VertexDigest[] = [];
+  for (let at = below(step); at; at = at.op.kind === 'exec' ? undefined : below(at)) found.push(at.digest);
+  return found;
+}
+
+/** The input that a vertex's result lies on. */
+function below({ op, inputs }: Vertex): Vertex | undefined {
+  switch (op.kind) {
+    case 'exec':
+      return inputs[op.mounts.find(({ dest }) => dest === '/')?.input ?? -1]?.vertex;
+    case 'file':
+      return inputs[op.actions.find(({ input }) => input >= 0 && input < inputs.length)?.input ?? -1]?.vertex;
+    case 'merge':
+    case 'diff':
+      return inputs[0]?.vertex;
+    case 'source':
+      return undefined;
+  }
+}
+
 /** Inputs that must be trees for the vertex's result to be one. */
 function standsOn({ op, inputs }: Vertex): readonly number[] {
   switch (op.kind) {

@@ -7,7 +7,7 @@ import { unmountBelow } from '../base/linux/mounts-below.js';
 import { Store } from '../store/store.js';
 import { LayerContent } from './layer-content.js';
 import { LocalMachine } from './local-machine.js';
-import { Trees } from './trees.js';
+import { OverlayTrees } from './trees/overlay-trees.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-machine-'));
 afterAll(() => {
@@ -19,16 +19,18 @@ test.skipIf(process.getuid?.() !== 0)(
   'leaving in the middle of a call takes its mounts and folders (needs root)',
   async () => {
     const { store, lease } = await Store.open(path.join(base, 'store'), { signal: new AbortController().signal });
-    const trees = new Trees(store, new LayerContent(store), 'trusted');
-    const lower = trees.mountActive([]);
+    const trees = new OverlayTrees(store, new LayerContent(store), 'trusted');
+    const opts = { signal: new AbortController().signal };
+    const lower = await trees.mountActive(null, opts);
     writeFileSync(path.join(lower.root, 'f'), 'kept');
-    const name = lower.commit();
+    await lower.commit('r1', opts);
+    await store.refs.save({ id: 'r1' });
     lower[Symbol.dispose]();
-    trees.mount([name]); // read-only, so that nothing in it can be removed
-    trees.mountActive([name]);
-    new LocalMachine(store, 'trusted').leave();
+    await trees.mount('r1', opts); // read-only, so that nothing in it can be removed
+    await trees.mountActive('r1', opts);
+    new LocalMachine(store, { rung: 'root', trees: 'overlay' }).leave();
     expect(existsSync(store.paths.work(store.leaseId))).toBe(false);
-    expect(readdirSync(trees.path(name))).toEqual(['f']);
+    expect(readdirSync(trees.path((await store.refs.tree('r1', 'trusted'))!))).toEqual(['f']);
     await lease.release();
   },
 );

@@ -23,9 +23,10 @@ import type {
   RunImageOptions,
   RunImageRequest,
 } from './machine.js';
-import { packRef } from './pack-ref.js';
 import { RefViews } from './ref-views.js';
-import { Trees } from './trees.js';
+import { openTrees } from './trees/open-trees.js';
+import type { Trees } from './trees/types.js';
+import type { WorkerKind } from './worker-kind.js';
 
 /** What the ops of this process share. */
 export interface MachineParts {
@@ -34,23 +35,23 @@ export interface MachineParts {
   readonly views: RefViews;
   /** Absent in a process that may not mount. */
   readonly trees: Trees | undefined;
-  /** Overlay in a user namespace, or as root. */
-  readonly dialect: 'trusted' | 'user' | undefined;
+  /** Absent in a process that is no worker. */
+  readonly kind: WorkerKind | undefined;
 }
 
-/** The ops, done in this process. Without a dialect it works on layers alone, and refuses what needs a tree. */
+/** The ops, done in this process. One that is no worker works on layers alone, and refuses what needs a tree. */
 export class LocalMachine implements Machine {
   readonly #parts: MachineParts;
 
   constructor(
     store: Store,
-    dialect: 'trusted' | 'user' | undefined,
+    kind: WorkerKind | undefined,
     contexts = new ContextViews(),
     layers = new LayerContent(store),
     onProgress?: (progress: Progress) => void,
   ) {
-    const trees = dialect && new Trees(store, layers, dialect, onProgress);
-    this.#parts = { store, layers, trees, dialect, views: new RefViews(store, layers, contexts, trees) };
+    const trees = kind && openTrees(kind, { store, layers, onProgress });
+    this.#parts = { store, layers, trees, kind, views: new RefViews(store, layers, contexts, trees) };
   }
 
   /**
@@ -74,7 +75,7 @@ export class LocalMachine implements Machine {
   }
 
   async pack(ref: string, opts: Cancel): Promise<void> {
-    await packRef(ref, withTrees(this.#parts), opts);
+    await withTrees(this.#parts).trees.pack(ref, opts);
   }
 
   async contentDigest({ input, selection }: ContentRequest, opts: Cancel): Promise<Digest> {
@@ -91,11 +92,11 @@ export class LocalMachine implements Machine {
   }
 }
 
-/** The parts of a process that can mount. */
-export type TreeParts = MachineParts & { readonly trees: Trees; readonly dialect: 'trusted' | 'user' };
+/** The parts of a worker. */
+export type TreeParts = MachineParts & { readonly trees: Trees; readonly kind: WorkerKind };
 
 function withTrees(parts: MachineParts): TreeParts {
-  const { trees, dialect } = parts;
-  if (!trees || !dialect) throw new Error('this process cannot mount trees');
-  return { ...parts, trees, dialect };
+  const { trees, kind } = parts;
+  if (!trees || !kind) throw new Error('this process has no trees');
+  return { ...parts, trees, kind };
 }

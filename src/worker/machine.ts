@@ -35,6 +35,8 @@ export interface ExecRequest {
   readonly inputs: readonly OpInput[];
   readonly vertex: VertexDigest;
   readonly now: number;
+  /** Other steps of the job stand on the same root. */
+  readonly branches: boolean;
   readonly trustHostCa: boolean;
   /** Base64, by id: the secrets that the op mounts, as far as they were given. */
   readonly secrets: Readonly<Record<string, string>>;

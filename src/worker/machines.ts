@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Cancel } from '../base/abort.js';
 import type { JobContext } from '../job/context.js';
-import type { ExecOp, FileAction, VertexDigest } from '../llb/types.js';
+import type { ExecOp, FileAction } from '../llb/types.js';
 import type { Digest } from '../oci/digest.js';
 import { isPlainLayer } from '../oci/descriptor.js';
 import { facesOf, type LayerFact } from '../store/refs.js';
@@ -10,7 +10,9 @@ import type { ContextViews } from './context/context-views.js';
 import type { LayerContent } from './layer-content.js';
 import type {
   ContentSelection,
+  ExecRequest,
   ExportTreeRequest,
+  Face,
   FileOpRequest,
   Machine,
   OpInput,
@@ -21,11 +23,14 @@ import type {
 } from './machine.js';
 import type { OpResult } from './ops/result.js';
 import { secretsOf } from './secrets.js';
+import { keepsLayers, type WorkerKind } from './worker-kind.js';
 
 export interface MachinesOptions {
   readonly store: Store;
   /** Serves what needs no tree, in this process. */
   readonly here: Machine;
+  /** The kind that a worker would have; undefined when there can be none. Called once, when something first depends on it. */
+  readonly workerKind: () => Promise<WorkerKind | undefined>;
   /** Starts the worker; called once, when something first needs a tree. */
   readonly startWorker: () => Promise<Machine & { stop(): Promise<void> }>;
   readonly contexts: ContextViews;
@@ -40,6 +45,7 @@ export interface MachinesOptions {
 export class Machines {
   readonly #options: MachinesOptions;
   #worker: Promise<Machine & { stop(): Promise<void> }> | undefined;
+  #kind: Promise<WorkerKind | undefined> | undefined;
 
   constructor(options: MachinesOptions) {
     this.#options = options;
@@ -48,9 +54,10 @@ export class Machines {
   async fileOp(
     actions: readonly FileAction[],
     inputs: readonly OpResult[],
-    { face, description }: Pick<FileOpRequest, 'face' | 'description'>,
+    { face: wanted, description }: Pick<FileOpRequest, 'face' | 'description'>,
     job: JobContext,
   ): Promise<readonly RefId[]> {
+    const face: Face = wanted === 'tree' && (await this.#makesTrees()) ? 'tree' : 'layer';
     const here = face === 'layer' && (await this.#allReadableHere(actions, inputs));
     const given = inputs.map((input) => this.#input(input, job, !here));
     const request = { actions, face, description, now: job.now(), inputs: given };
@@ -60,12 +67,13 @@ export class Machines {
   async exec(
     op: ExecOp,
     inputs: readonly OpResult[],
-    vertex: VertexDigest,
+    { vertex, branches }: Pick<ExecRequest, 'vertex' | 'branches'>,
     job: JobContext,
   ): Promise<readonly RefId[]> {
     const request = {
       op,
       vertex,
+      branches,
       now: job.now(),
       inputs: inputs.map((input) => this.#input(input, job, true)),
       trustHostCa: this.#options.trustHostCa,
@@ -113,6 +121,13 @@ export class Machines {
   worker(): Promise<Machine & { stop(): Promise<void> }> {
     this.#worker ??= this.#options.startWorker();
     return this.#worker;
+  }
+
+  /** Where a change that a RUN will stand on is written as a tree at once. */
+  async #makesTrees(): Promise<boolean> {
+    this.#kind ??= this.#options.workerKind();
+    const kind = await this.#kind;
+    return kind !== undefined && !keepsLayers(kind);
   }
 
   /** Ends the worker, if one was started. */

@@ -13,7 +13,7 @@ import type { ContextViews } from './context/context-views.js';
 import { EmptyView } from './empty-view.js';
 import type { LayerContent } from './layer-content.js';
 import type { OpInput, RefId } from './machine.js';
-import type { Trees } from './trees.js';
+import type { Trees } from './trees/types.js';
 
 /** A file system that can be read, whichever face it has, for as long as it is not disposed of. */
 export interface OpenView {
@@ -65,7 +65,7 @@ export class RefViews {
       return this.#overLayers(layers, Math.floor(made / 1000), opts);
     }
     if (!this.#trees) throw new Error(`the ref ${ref} is a tree, and this process cannot mount it`);
-    const mounted = this.#trees.mount(await this.#trees.ensure(ref, opts));
+    const mounted = await this.#trees.mount(ref, opts);
     const root = fromText(mounted.root);
     return {
       view: mounted.view,

@@ -10,11 +10,11 @@ const SCRATCH = 'scratch';
 export class ResultCache implements CacheStore<OpResult> {
   readonly #store: Store;
   readonly #lease: Lease;
-  readonly #dialect: TreeDialect;
+  readonly #dialect: TreeDialect | undefined;
   readonly #whole = new Map<string, Promise<boolean>>();
 
-  /** `dialect`: of the trees that this job can read. */
-  constructor(store: Store, lease: Lease, dialect: TreeDialect) {
+  /** `dialect`: of the trees that this job can read, if any. */
+  constructor(store: Store, lease: Lease, dialect: TreeDialect | undefined) {
     this.#store = store;
     this.#dialect = dialect;
     this.#lease = lease;
@@ -59,6 +59,6 @@ export class ResultCache implements CacheStore<OpResult> {
     if (record.faces !== undefined) return await this.#isWhole(record.faces);
     const layer = await refs.layer(id);
     if (layer && (await blobs.size(layer.blob.digest)) === layer.blob.size) return true;
-    return (await refs.tree(id, this.#dialect)) !== undefined;
+    return this.#dialect !== undefined && (await refs.tree(id, this.#dialect)) !== undefined;
   }
 }

@@ -10,11 +10,17 @@ import type { OpResult } from './ops/result.js';
 import { MergeRunner } from './ops/merge.js';
 import { SourceRunner, type Sources } from './ops/source.js';
 
+/** What is known of the whole graph beforehand. */
+export interface Plan {
+  readonly faces: ReadonlyMap<VertexDigest, Face>;
+  readonly branching: ReadonlySet<VertexDigest>;
+}
+
 /** The behaviour of each kind of op on this machine. A new kind of op is a new file in `ops/` and a line here. */
 export function opRunners(
   machines: Machines,
   sources: Sources,
-  faces: ReadonlyMap<VertexDigest, Face>,
+  { faces, branching }: Plan,
   refs: RefStore,
 ): (vertex: Vertex) => OpRunner<OpResult> {
   return (vertex) => {
@@ -25,7 +31,7 @@ export function opRunners(
       case 'file':
         return new FileRunner(op, vertex, faces.get(vertex.digest) ?? 'layer', machines);
       case 'exec':
-        return new ExecRunner(op, vertex, machines);
+        return new ExecRunner(op, vertex, branching.has(vertex.digest), machines);
       case 'merge':
         return new MergeRunner(vertex, refs);
       case 'diff':

@@ -17,7 +17,11 @@ const trees = {
   workDir: () => ({ dir: mkdtempSync(path.join(root, 'work', 'w')), [Symbol.dispose]: none }),
 };
 const cacheMounts = (): CacheMounts =>
-  new CacheMounts({ store: { paths: new StorePaths(root) }, trees: trees as never, dialect: 'user' });
+  new CacheMounts({
+    store: { paths: new StorePaths(root) },
+    trees: trees as never,
+    kind: { rung: 'userns', trees: 'overlay' },
+  });
 const cache = (id: string, sharing: 'shared' | 'private' | 'locked', from: string | null = null) =>
   ({ type: 'cache', id, sharing, from }) as const;
 const opts = { signal: new AbortController().signal };

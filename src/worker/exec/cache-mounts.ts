@@ -10,12 +10,13 @@ import type { StorePaths } from '../../store/paths.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import type { TreeParts } from '../local-machine.js';
 import type { RefId } from '../machine.js';
+import { dialectOf } from '../worker-kind.js';
 
 /** What this needs of `TreeParts`. */
 interface CacheParts {
   readonly store: { readonly paths: StorePaths };
-  readonly trees: Pick<TreeParts['trees'], 'ensure' | 'mount' | 'workDir'>;
-  readonly dialect: TreeParts['dialect'];
+  readonly trees: Pick<TreeParts['trees'], 'mount' | 'workDir'>;
+  readonly kind: TreeParts['kind'];
 }
 
 export type Cache = ExecMount['mount'] & {
@@ -63,7 +64,7 @@ export class CacheMounts {
       .update(JSON.stringify([id, from]))
       .digest('hex')
       .slice(0, 20);
-    return `${this.#parts.dialect}-${key}`;
+    return `${dialectOf(this.#parts.kind)}-${key}`;
   }
 
   /** Locks a cache or one of its siblings; gives the name of it. */
@@ -86,7 +87,7 @@ export class CacheMounts {
     const made = path.join(work.dir, 'c');
     mkdirSync(made, { mode: 0o755 });
     if (from !== null) {
-      using content = trees.mount(await trees.ensure(from, opts));
+      using content = await trees.mount(from, opts);
       copyTree(fromText(content.root), fromText(made), opts);
     }
     try {

@@ -105,8 +105,11 @@ class Opening implements ExecMounts {
   /** Something to write on, and an empty file system, are new trees that are thrown away. */
   async #mountTrees(one: ExecMount): Promise<string> {
     const { trees } = this.#parts;
-    const names = await trees.ensure(refOf(this.#request, one), this.#opts);
-    const mounted = one.readonly && names.length > 0 ? trees.mount(names) : trees.mountActive(names);
+    const ref = refOf(this.#request, one);
+    const isRead = one.readonly && ref !== null;
+    const mounted = await (isRead
+      ? trees.mount(ref, this.#opts)
+      : trees.mountActive(ref, { ...this.#opts, branches: true }));
     this.#closers.push(() => mounted[Symbol.dispose]());
     return mounted.root;
   }

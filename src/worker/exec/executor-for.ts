@@ -9,12 +9,13 @@ import type { Executor } from '../../executor/types.js';
 import type { TreeParts } from '../local-machine.js';
 import type { Store } from '../../store/store.js';
 import { scratch } from '../scratch.js';
+import { hasUserNamespace } from '../worker-kind.js';
 
 let runtime: ReturnType<typeof findRuntime> | undefined;
 let runDir: string | undefined;
 
 /** An executor with a folder of its own for bundles and other files of the run; gone with it. */
-export function executorFor({ store, dialect }: TreeParts): {
+export function executorFor({ store, kind }: TreeParts): {
   readonly executor: Executor;
   readonly dir: string;
   /** In memory and for this process only: for what must never be on a disk, and for mounts. */
@@ -28,7 +29,7 @@ export function executorFor({ store, dialect }: TreeParts): {
   const privateDir = path.join(stateDir, 'private');
   mkdirSync(privateDir, { mode: 0o711 });
   return {
-    executor: new OciRuntime({ runtime, stateDir, userNamespace: dialect === 'user', env: process.env }),
+    executor: new OciRuntime({ runtime, stateDir, userNamespace: hasUserNamespace(kind), env: process.env }),
     dir: work.dir,
     privateDir,
     [Symbol.dispose]: () => {

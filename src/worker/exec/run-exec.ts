@@ -7,7 +7,7 @@ import type { ExecMount, ExecOp } from '../../llb/types.js';
 import type { TreeParts } from '../local-machine.js';
 import type { ExecRequest, MachineOptions, RefId } from '../machine.js';
 import { notStarted, RunFailedError } from '../run-failed.js';
-import type { ActiveTree } from '../trees.js';
+import type { ActiveTree } from '../trees/types.js';
 import { executorFor } from './executor-for.js';
 import { openExecMounts, type ExecMounts } from './exec-mounts.js';
 import { readSmallFile } from './read-small-file.js';
@@ -19,7 +19,7 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   const input = root.input < 0 ? undefined : inputs[root.input];
   if (input && input.kind !== 'ref') throw new Error('a local directory cannot be the root of a process');
   const parent = input?.ref ?? null;
-  using tree = parts.trees.mountActive(await parts.trees.ensure(parent, opts));
+  using tree = await parts.trees.mountActive(parent, { ...opts, branches: request.branches });
   using support = executorFor(parts);
   using mounts = await openExecMounts(request, support.privateDir, parts, opts);
   const spec = await runSpec(request, tree, support.dir, mounts);
@@ -28,8 +28,8 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args);
   const { refs } = parts.store;
   const id = refs.newId();
-  await refs.saveTree(id, parts.dialect, tree.commit());
   const description = `mount / from exec ${op.meta.args.join(' ')}`;
+  await tree.commit(id, opts);
   await refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return [id];
 }

@@ -9,7 +9,7 @@ import { withDefaults } from './run-exec.js';
 
 /** Runs a process in a copy of a ref that is thrown away after it. Gives the exit code. */
 export async function runThrowAway(request: RunImageRequest, parts: TreeParts, opts: RunImageOptions): Promise<number> {
-  using tree = parts.trees.mountActive(await parts.trees.ensure(request.ref, opts));
+  using tree = await parts.trees.mountActive(request.ref, { ...opts, branches: true });
   using support = executorFor(parts);
   const user = await lookUpUser(request.user, (path) => readSmallFile(tree.view, fromText(path)));
   const status = await support.executor.run(

@@ -52,18 +52,8 @@ async function keep(
 ): Promise<string> {
   const { store, layers, trees } = parts;
   const id = store.refs.newId();
-  if (face === 'tree') {
-    if (!trees) throw new Error('this process cannot make trees');
-    const below = await trees.ensure(parent, opts);
-    using work = trees.workDir();
-    const target = path.join(work.dir, 'u');
-    mkdirSync(target);
-    using lower = trees.mount(below);
-    using unpacker = trees.unpacker(target, lower, below);
-    passTo(items, unpacker);
-    unpacker.finish();
-    await trees.commitAs(id, target);
-  } else await store.refs.saveLayer(id, await writeLayer(items, store, layers));
+  if (face === 'tree' && trees?.write) await trees.write(id, parent, (sink) => passTo(items, sink), opts);
+  else await store.refs.saveLayer(id, await writeLayer(items, store, layers));
   await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return id;
 }

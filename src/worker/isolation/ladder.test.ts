@@ -16,12 +16,17 @@ const report = (available: readonly string[]): IsolationReport => ({
     name,
     available: available.includes(name),
     reason: `about ${name}`,
+    ...(available.includes(name) ? { trees: 'overlay' as const } : {}),
     ...(name === 'userns' ? { hint: 'do this' } : {}),
   })),
 });
 
 test('the best rung is taken unless one is asked for', () => {
-  expect(chooseRung(report(['root', 'userns']), undefined)).toEqual({ rung: 'root', reason: 'about root' });
+  expect(chooseRung(report(['root', 'userns']), undefined)).toEqual({
+    rung: 'root',
+    trees: 'overlay',
+    reason: 'about root',
+  });
   expect(chooseRung(report(['userns']), undefined).rung).toBe('userns');
   expect(chooseRung(report(['root', 'userns']), 'userns').rung).toBe('userns');
 });

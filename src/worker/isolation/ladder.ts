@@ -1,4 +1,5 @@
 import { BuildError } from '../../base/errors.js';
+import type { TreeKind, WorkerKind } from '../worker-kind.js';
 
 /** The ways to run a RUN, best first. The names are the values of `--isolation`. */
 export const RUNGS = [
@@ -12,14 +13,13 @@ export const RUNGS = [
 
 export type RungName = (typeof RUNGS)[number]['name'];
 
-/** The rungs that this version has. */
-export type WorkerRung = 'root' | 'userns';
-
 /** Whether this machine allows a rung, and why, in words for `slipway doctor`. Plain data, to be kept as JSON. */
 export interface RungReport {
   readonly name: RungName;
   readonly available: boolean;
   readonly reason: string;
+  /** How trees are made on it, where it is available and has a worker. */
+  readonly trees?: TreeKind;
   /** What could be done to get it. */
   readonly hint?: string;
 }
@@ -30,16 +30,22 @@ export interface IsolationReport {
   readonly rungs: readonly RungReport[];
 }
 
-export interface ChosenRung {
-  readonly rung: WorkerRung;
+export interface ChosenRung extends WorkerKind {
   readonly reason: string;
 }
 
-/** The best rung that is allowed, or the one asked for. Throws ISOLATION_UNAVAILABLE with every rung's reason. */
+/**
+ * The best rung on which a RUN is possible, or the one asked for. Throws ISOLATION_UNAVAILABLE with every rung's reason.
+ */
 export function chooseRung(report: IsolationReport, wanted: RungName | undefined): ChosenRung {
-  const candidates = report.rungs.filter(({ name }) => wanted === undefined || name === wanted);
-  for (const { name, available, reason } of candidates) {
-    if (available && (name === 'root' || name === 'userns')) return { rung: name, reason };
+  if (wanted === 'none') {
+    throw new BuildError('ISOLATION_UNAVAILABLE', '`--isolation=none` runs no process', {
+      hint: 'run `slipway doctor` to see which isolation this machine allows',
+    });
+  }
+  const candidates = report.rungs.filter(({ name }) => name !== 'none' && (wanted === undefined || name === wanted));
+  for (const { name, available, reason, trees } of candidates) {
+    if (available && trees !== undefined && isWorkerRung(name)) return { rung: name, trees, reason };
   }
   const reasons = candidates.filter(({ available }) => !available);
   const hint = reasons.find((one) => one.hint !== undefined)?.hint;
@@ -50,4 +56,9 @@ export function chooseRung(report: IsolationReport, wanted: RungName | undefined
       : `\`--isolation=${wanted}\` is not possible: ${reasons[0]?.reason ?? 'not in this version'}`,
     { hint: hint ?? 'run `slipway doctor` to see what this machine allows, and how to get more' },
   );
+}
+
+/** Whether a RUN is possible on a rung of this name, in this version. */
+export function isWorkerRung(name: RungName): name is WorkerKind['rung'] {
+  return name !== 'proot' && name !== 'none';
 }

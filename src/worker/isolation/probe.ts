@@ -7,7 +7,8 @@ import { fromText } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
 import { fileSystemType } from '../../base/linux/statfs.js';
 import { findRuntime } from '../../executor/runtime.js';
-import { RUNGS, type IsolationReport, type RungReport, type WorkerRung } from './ladder.js';
+import type { WorkerRung } from '../worker-kind.js';
+import { RUNGS, type IsolationReport, type RungReport } from './ladder.js';
 import { findPrograms, type WorkerPrograms } from './programs.js';
 import { spawnArgv } from './spawn-argv.js';
 
@@ -28,8 +29,9 @@ export async function probeIsolation(dir: string, options: ProbeOptions): Promis
     const skip = found && options.extent === 'first';
     if (skip) rungs.push({ name, available: false, reason: 'not tried: a better one works' });
     else if (name === 'root' || name === 'userns') rungs.push(await probeRung(name, dir, options));
+    else if (name === 'none') rungs.push({ name, available: true, reason: 'needs nothing of the machine' });
     else rungs.push({ name, available: false, reason: 'not in this version' });
-    found ||= rungs.at(-1)?.available === true;
+    found ||= rungs.at(-1)?.trees !== undefined;
   }
   return { key: probeKey(dir), rungs };
 }
@@ -59,6 +61,7 @@ async function probeRung(rung: WorkerRung, dir: string, { signal, env }: ProbeOp
     return {
       name: rung,
       available: true,
+      trees: 'overlay',
       reason: `overlayfs on ${fileSystemType(fromText(dir))} ${what}, ${runtime.name}`,
     };
   } catch (error) {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { hasCode } from '../../base/errors.js';
 import { findProgram } from '../../executor/runtime.js';
-import type { WorkerRung } from './ladder.js';
+import type { WorkerRung } from '../worker-kind.js';
 
 /** Programs that start a worker. */
 export interface WorkerPrograms {

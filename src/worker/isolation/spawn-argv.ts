@@ -1,4 +1,4 @@
-import type { WorkerRung } from './ladder.js';
+import type { WorkerRung } from '../worker-kind.js';
 import type { WorkerPrograms } from './programs.js';
 
 /**

@@ -13,9 +13,11 @@ const OP_VERSION = 1;
 export class ExecRunner implements OpRunner<OpResult> {
   readonly #op: ExecOp;
   readonly #vertex: Vertex;
+  readonly #branches: boolean;
   readonly #machines: Machines;
 
-  constructor(op: ExecOp, vertex: Vertex, machines: Machines) {
+  constructor(op: ExecOp, vertex: Vertex, branches: boolean, machines: Machines) {
+    this.#branches = branches;
     this.#op = op;
     this.#vertex = vertex;
     this.#machines = machines;
@@ -45,7 +47,8 @@ export class ExecRunner implements OpRunner<OpResult> {
   }
 
   async exec(inputs: readonly OpResult[], job: JobContext): Promise<readonly OpResult[]> {
-    const refs = await this.#machines.exec(this.#op, inputs, this.#vertex.digest, job);
+    const given = { vertex: this.#vertex.digest, branches: this.#branches };
+    const refs = await this.#machines.exec(this.#op, inputs, given, job);
     return refs.map((ref) => ({ kind: 'ref', ref }));
   }
 }

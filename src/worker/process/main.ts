@@ -58,7 +58,7 @@ async function start(settings: WorkerSettings): Promise<void> {
   const store = Store.join(settings.storeRoot, settings.leaseId);
   await sweepDeadLeases(store.paths, removeTree);
   const tell = (progress: Progress): void => send({ type: 'progress', ...progress });
-  machine = new LocalMachine(store, settings.dialect, undefined, undefined, tell);
+  machine = new LocalMachine(store, settings.kind, undefined, undefined, tell);
   send({ type: 'ready' });
 }
 

@@ -1,11 +1,12 @@
 import type { ErrorCode } from '../../base/errors.js';
 import type { Machine, Progress } from '../machine.js';
+import type { WorkerKind } from '../worker-kind.js';
 
 /** What the main process tells the worker when it starts it. */
 export interface WorkerSettings {
   readonly storeRoot: string;
   readonly leaseId: string;
-  readonly dialect: 'trusted' | 'user';
+  readonly kind: WorkerKind;
 }
 
 export type Method = keyof Machine;

@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { encodeHeader, TAR_END } from '../layer/tar-writer.js';
-import { mediaTypes } from '../oci/descriptor.js';
-import type { DiffId } from '../oci/digest.js';
-import { Store } from '../store/store.js';
-import { LayerContent } from './layer-content.js';
-import type { Progress } from './machine.js';
-import { Trees } from './trees.js';
+import { encodeHeader, TAR_END } from '../../layer/tar-writer.js';
+import { mediaTypes } from '../../oci/descriptor.js';
+import type { DiffId } from '../../oci/digest.js';
+import { Store } from '../../store/store.js';
+import { LayerContent } from '../layer-content.js';
+import type { Progress } from '../machine.js';
+import { OverlayTrees } from './overlay-trees.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-trees-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -30,7 +30,9 @@ test('jobs that unpack the same layer at the same time keep one tree', async () 
   await store.refs.save({ id });
   await store.refs.saveLayer(id, fact);
   const told: Progress[] = [];
-  const trees = jobs.map((job) => new Trees(job.store, new LayerContent(job.store), 'user', (one) => told.push(one)));
+  const trees = jobs.map(
+    (job) => new OverlayTrees(job.store, new LayerContent(job.store), 'user', (one) => told.push(one)),
+  );
   const names = await Promise.all(trees.map((one) => one.ensure(id, opts)));
   expect(readdirSync(store.paths.trees)).toEqual(names[0]);
   expect(new Set(names.flat()).size).toBe(1);

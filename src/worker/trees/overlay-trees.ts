@@ -1,37 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import type { Cancel } from '../base/abort.js';
-import { fromText } from '../base/bytes.js';
-import { OnceMap } from '../base/once-map.js';
-import { removeTree } from '../base/remove-tree.js';
-import { BuildError } from '../base/errors.js';
-import type { RefView } from '../layer/ref-view.js';
-import { LayerUnpacker } from '../layer/unpack.js';
-import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../snapshot/overlay.js';
-import { TreeView } from '../snapshot/tree-view.js';
-import { withLock } from '../store/lock.js';
-import type { LayerFact } from '../store/refs.js';
-import type { Store } from '../store/store.js';
-import { EmptyView } from './empty-view.js';
-import type { LayerContent } from './layer-content.js';
-import type { Progress, RefId } from './machine.js';
+import type { Cancel } from '../../base/abort.js';
+import { fromText } from '../../base/bytes.js';
+import { OnceMap } from '../../base/once-map.js';
+import { removeTree } from '../../base/remove-tree.js';
+import { BuildError } from '../../base/errors.js';
+import { LayerUnpacker } from '../../layer/unpack.js';
+import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../../snapshot/overlay.js';
+import { TreeView } from '../../snapshot/tree-view.js';
+import { withLock } from '../../store/lock.js';
+import type { LayerFact } from '../../store/refs.js';
+import type { Store } from '../../store/store.js';
+import type { TarSink } from '../../layer/tar-reader.js';
+import { EmptyView } from '../empty-view.js';
+import type { LayerContent } from '../layer-content.js';
+import type { Progress, RefId } from '../machine.js';
+import { packUpper } from './pack-upper.js';
+import type { ActiveTree, Mounted, Trees } from './types.js';
 
-/** A file system that is mounted while it is in use. */
-export interface Mounted {
-  /** Absolute path. */
-  readonly root: string;
-  readonly view: RefView;
-  [Symbol.dispose](): void;
-}
-
-/** A writable file system over a ref; what changes ends up in `upper`. */
-export interface ActiveTree extends Mounted {
-  /** Absolute path of the directory that takes the changes. */
-  readonly upper: string;
-  /** Unmounts, and keeps the changes as a committed tree; gives its name. */
-  commit(): string;
-}
+/** What the marks in a tree are called, and whose ids its files have. */
+export type OverlayDialect = 'trusted' | 'user' | 'single';
 
 const NAME_BYTES = 8;
 const REPORT_BYTES = 4 * 1024 * 1024;
@@ -41,17 +30,17 @@ const MAX_LOWERS = maxLowers(NAME_BYTES);
  * The trees of the store, for a process with its own mount namespace: unpacked from layers when first needed, stacked
  * by overlayfs. Unfinished ones lie in the job's work folder; a rename makes them trees.
  */
-export class Trees {
+export class OverlayTrees implements Trees {
   readonly #store: Store;
   readonly #layers: LayerContent;
-  readonly #dialect: 'trusted' | 'user';
+  readonly #dialect: OverlayDialect;
   readonly #onProgress: (progress: Progress) => void;
   readonly #unpacking = new OnceMap<string, string>();
 
   constructor(
     store: Store,
     layers: LayerContent,
-    dialect: 'trusted' | 'user',
+    dialect: OverlayDialect,
     onProgress: (progress: Progress) => void = () => undefined,
   ) {
     this.#store = store;
@@ -102,8 +91,8 @@ export class Trees {
     using work = this.workDir();
     const target = path.join(work.dir, 'u');
     mkdirSync(target);
-    using lower = this.mount(below);
-    using unpacker = this.unpacker(target, lower, below);
+    using lower = this.#mount(below);
+    using unpacker = this.#unpacker(target, lower, below);
     await this.#layers.read(layer, unpacker, { ...opts, onProgress: this.#report(layer) });
     this.#onProgress({ ...unpacking(layer), current: layer.blob.size, done: true });
     unpacker.finish();
@@ -122,8 +111,29 @@ export class Trees {
     };
   }
 
+  async write(id: string, parent: RefId, write: (sink: TarSink) => void, opts: Cancel): Promise<void> {
+    const below = await this.ensure(parent, opts);
+    using work = this.workDir();
+    const target = path.join(work.dir, 'u');
+    mkdirSync(target);
+    using lower = this.#mount(below);
+    using unpacker = this.#unpacker(target, lower, below);
+    write(unpacker);
+    unpacker.finish();
+    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(target));
+  }
+
+  async pack(ref: string, opts: Cancel): Promise<void> {
+    const { refs } = this.#store;
+    if (await refs.layer(ref)) return;
+    const all = await this.ensure(ref, opts);
+    using lower = this.#mount(all.slice(0, -1));
+    const upper = fromText(this.path(all.at(-1)!));
+    await refs.saveLayer(ref, await packUpper(upper, lower.view, this.#store, this.#layers, opts));
+  }
+
   /** Writes layers' entries into a new tree over `lower`, which shows the trees `below`. */
-  unpacker(target: string, lower: Mounted, below: readonly string[]): LayerUnpacker {
+  #unpacker(target: string, lower: Mounted, below: readonly string[]): LayerUnpacker {
     return new LayerUnpacker(fromText(target), {
       dialect: this.#dialect === 'trusted' ? 'overlay-trusted' : 'overlay-user',
       lower: lower.view,
@@ -145,12 +155,6 @@ export class Trees {
     }
   }
 
-  /** Commits a directory made in a `workDir` as the tree of a ref. */
-  async commitAs(id: string, dir: string): Promise<void> {
-    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(dir));
-  }
-
-  /** A folder of this job on the file system of the trees. */
   workDir(): { readonly dir: string; [Symbol.dispose](): void } {
     const parent = this.#store.paths.work(this.#store.leaseId);
     const dir = path.join(parent, randomBytes(4).toString('hex'));
@@ -158,8 +162,12 @@ export class Trees {
     return { dir, [Symbol.dispose]: () => removeTree(dir) };
   }
 
+  async mount(ref: RefId, opts: Cancel): Promise<Mounted> {
+    return this.#mount(await this.ensure(ref, opts));
+  }
+
   /** Mounts trees read-only, lowest first; none is an empty file system. */
-  mount(trees: readonly string[]): Mounted {
+  #mount(trees: readonly string[]): Mounted {
     if (trees.length === 0) return { root: '/var/empty', view: new EmptyView(), [Symbol.dispose]: () => undefined };
     const work = this.workDir();
     const root = path.join(work.dir, 'm');
@@ -176,8 +184,8 @@ export class Trees {
     };
   }
 
-  /** Mounts trees with a new one on top that takes every change. */
-  mountActive(trees: readonly string[]): ActiveTree {
+  async mountActive(ref: RefId, opts: Cancel): Promise<ActiveTree> {
+    const trees = await this.ensure(ref, opts);
     const work = this.workDir();
     const [upper, scratch, root] = ['u', 'w', 'm'].map((name) => path.join(work.dir, name)) as [string, string, string];
     for (const dir of [upper, scratch, root]) mkdirSync(dir);
@@ -193,11 +201,10 @@ export class Trees {
     };
     return {
       root,
-      upper,
       view: new TreeView(fromText(root)),
-      commit: () => {
+      commit: async (id) => {
         unmount();
-        return this.#keep(upper);
+        await this.#store.refs.saveTree(id, this.#dialect, this.#keep(upper));
       },
       [Symbol.dispose]: () => {
         unmount();
