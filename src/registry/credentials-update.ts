@@ -1,11 +1,10 @@
-import { closeSync, openSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
-import { waitFlock } from '../base/linux/lock.js';
 import { makeDirectory } from '../base/make-directory.js';
+import { lockPath } from '../base/path-lock.js';
 import { basicValue } from './credentials.js';
 import { CredentialsFile, entryOf, keysOf, readCredentialsFile, type CredentialsDocument } from './credentials-file.js';
 import { CredentialsHelper, type HelperOptions } from './credentials-helper.js';
@@ -73,15 +72,15 @@ async function updateConfig<T>(
   const folder = path.dirname(named);
   try {
     makeDirectory(folder, 0o700);
-    const lock = openSync(folder, 'r'); // the folder itself: a lock file would stay behind in it
+    // The folder itself: a lock file would stay behind in it.
+    const lock = await lockPath(folder, 'directory', 'exclusive', { signal });
     try {
-      await waitFlock(lock, 'exclusive', { signal });
       const current = (await readCredentialsFile(named)) ?? new CredentialsFile({}, named);
       const [result, next] = await change(current);
       if (next !== undefined) await writeConfig(named, next);
       return result;
     } finally {
-      closeSync(lock);
+      lock.release();
     }
   } catch (error) {
     signal.throwIfAborted();

@@ -85,7 +85,7 @@ function lockDead(file: string): FileLock | undefined {
 
 function names(dir: string): string[] {
   try {
-    return readdirSync(dir);
+    return readdirSync(dir).filter((name) => !name.startsWith('.')); // claims on leases, where locks are such
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return [];
     throw error;

@@ -16,13 +16,20 @@ import { RefStore } from './refs.js';
 
 const VERSION = 1;
 
-/** `--root`, else `SLIPWAY_ROOT`, else `$XDG_DATA_HOME/slipway`, else `~/.local/share/slipway`. */
+/** `--root`, else `SLIPWAY_ROOT`, else `slipway` in `$XDG_DATA_HOME`, else in the folder that the system has for such data. */
 export function storeRoot(option: string | undefined, env: NodeJS.ProcessEnv): string {
-  const root =
-    option ||
-    env['SLIPWAY_ROOT'] ||
-    path.join(env['XDG_DATA_HOME'] || path.join(os.homedir(), '.local/share'), 'slipway');
-  return path.resolve(root);
+  return path.resolve(option || env['SLIPWAY_ROOT'] || path.join(env['XDG_DATA_HOME'] || dataHome(env), 'slipway'));
+}
+
+function dataHome(env: NodeJS.ProcessEnv): string {
+  switch (process.platform) {
+    case 'win32':
+      return env['LOCALAPPDATA'] || path.join(os.homedir(), 'AppData', 'Local');
+    case 'darwin':
+      return path.join(os.homedir(), 'Library', 'Application Support');
+    default:
+      return path.join(os.homedir(), '.local/share');
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 import type { Cancel } from '../base/abort.js';
 import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
-import { lutimes, mkfifo, mknod } from '../base/linux/inode.js';
+import { lutimes, mkfifo, mknod } from '../base/inode.js';
 import { LandingFile } from '../base/linux/landing-file.js';
 import { makeDirectory } from '../base/make-directory.js';
 import { exportFailure } from '../base/system-errors.js';
@@ -131,7 +131,7 @@ async function writeFiles(items: readonly PackItem[], open: OpenView, request: E
         linkSync(toFsPath(`${root}/${entry.linkname}`), file);
         continue;
       case 'fifo':
-        mkfifo(`${root}/${entry.path}`, entry.mode);
+        tryNode(entry, () => mkfifo(`${root}/${entry.path}`, entry.mode));
         break;
       case 'char':
       case 'block':
@@ -168,12 +168,19 @@ async function writeContent(file: string | Buffer, { entry, content }: PackItem,
 }
 
 function tryDevice(file: ByteString, entry: Entry): void {
+  const type = entry.type === 'char' ? 'char' : 'block';
+  tryNode(entry, () => mknod(file, type, entry.mode, entry.devMajor, entry.devMinor));
+}
+
+function tryNode(entry: Entry, make: () => void): void {
   try {
-    mknod(file, entry.type === 'char' ? 'char' : 'block', entry.mode, entry.devMajor, entry.devMinor);
+    make();
   } catch (error) {
-    if (!hasCode(error, 'EPERM')) throw error;
-    throw new BuildError('EXPORT_FAILED', `the device node \`${toText(entry.path)}\` cannot be made by this user`, {
-      hint: 'export with `type=tar`, or as root',
+    if (!hasCode(error, 'EPERM', 'ENOTSUP')) throw error;
+    const what = entry.type === 'fifo' ? 'named pipe' : 'device node';
+    const who = hasCode(error, 'EPERM') ? 'by this user' : 'on this system';
+    throw new BuildError('EXPORT_FAILED', `the ${what} \`${toText(entry.path)}\` cannot be made ${who}`, {
+      hint: hasCode(error, 'EPERM') ? 'export with `type=tar`, or as root' : 'export with `type=tar`',
       cause: error,
     });
   }

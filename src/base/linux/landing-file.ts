@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, openSync, renameSync, rmSync } from '
 import path from 'node:path';
 import { fromText } from '../bytes.js';
 import { hasCode } from '../errors.js';
+import { isLinux } from '../platform.js';
 import { lastError, toCString } from './errno.js';
 import { libc } from './libc.js';
 
@@ -13,7 +14,8 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
 /**
  * A file that is written first and gets its name when it is whole: the kernel forgets it when the process is killed
- * before. File systems that have no such files get a temporary name beside the real one. Closed by its disposal.
+ * before. Systems and file systems that have no such files get a temporary name beside the real one, which stays when the
+ * process is killed. Closed by its disposal.
  */
 export class LandingFile {
   readonly fd: number;
@@ -29,7 +31,7 @@ export class LandingFile {
 
   /** Throws what `open` throws for the folder of `dest`. */
   static open(dest: string): LandingFile {
-    if (existsSync('/proc/self/fd')) {
+    if (isLinux && existsSync('/proc/self/fd')) {
       try {
         return new LandingFile(openSync(path.dirname(dest), O_TMPFILE | constants.O_RDWR, 0o644), dest, undefined);
       } catch (error) {

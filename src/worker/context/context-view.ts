@@ -2,11 +2,12 @@ import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node
 import path from 'node:path';
 import { compareBytes, fromBytes, toFsPath, type ByteString } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
-import { majorOf, minorOf } from '../../base/linux/inode.js';
+import { isWindows } from '../../base/platform.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import type { Digest } from '../../oci/digest.js';
 import type { FilterState, PathFilter } from '../file-op/path-filter.js';
 import { baseOf, joinPath, parentOf, shown } from '../file-op/paths.js';
+import { entryOf } from './context-entry.js';
 import { digestFile, readChunks, type FileIdentity } from './context-file.js';
 
 /** What was seen of a file when its directory was read. */
@@ -137,7 +138,8 @@ export class ContextView implements RefView {
   }
 
   #readlink(at: ByteString): ByteString {
-    return fromBytes(readlinkSync(this.hostPath(at), { encoding: 'buffer' }));
+    const target = fromBytes(readlinkSync(this.hostPath(at), { encoding: 'buffer' }));
+    return isWindows ? target.replaceAll('\\', '/') : target;
   }
 
   #isIgnored(at: ByteString): 'no' | 'itself' | 'with-all-below' {
@@ -170,33 +172,4 @@ export class ContextView implements RefView {
 
 function identityOf(stats: Stats): FileIdentity {
   return { ino: stats.ino, size: stats.isFile() ? stats.size : 0, mtimeMs: stats.mtimeMs };
-}
-
-function entryOf(at: ByteString, stats: Stats, target: ByteString | undefined): ViewEntry {
-  const type = typeOf(stats);
-  return {
-    path: at,
-    type,
-    mode: type === 'symlink' ? 0o777 : stats.mode & 0o7777,
-    uid: 0,
-    gid: 0,
-    size: stats.isFile() ? stats.size : 0,
-    mtime: Math.floor(stats.mtimeMs / 1000),
-    ...(target !== undefined && { linkname: target }),
-    ...((type === 'char' || type === 'block') && {
-      devMajor: majorOf(stats.rdev),
-      devMinor: minorOf(stats.rdev),
-    }),
-    ...(stats.nlink > 1 && type !== 'dir' && { inode: `${stats.dev}:${stats.ino}` }),
-  };
-}
-
-/** Sockets are files of no bytes. */
-function typeOf(stats: Stats): ViewEntry['type'] {
-  if (stats.isDirectory()) return 'dir';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isFIFO()) return 'fifo';
-  if (stats.isCharacterDevice()) return 'char';
-  if (stats.isBlockDevice()) return 'block';
-  return 'file';
 }

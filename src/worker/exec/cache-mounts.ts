@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { compareBytes, fromText } from '../../base/bytes.js';
 import { hasCode } from '../../base/errors.js';
-import { flock, waitFlock } from '../../base/linux/lock.js';
+import { lockPath, tryLockPath, type PathLock } from '../../base/path-lock.js';
 import type { ExecMount } from '../../llb/types.js';
 import type { StorePaths } from '../../store/paths.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
@@ -32,7 +32,7 @@ export type Cache = ExecMount['mount'] & {
  */
 export class CacheMounts {
   readonly #parts: CacheParts;
-  readonly #locks: number[] = [];
+  readonly #locks: PathLock[] = [];
   /** Names of caches as they were locked, maybe of a sibling. Two mounts of one RUN share one, whatever its sharing. */
   readonly #locked = new Map<string, string>();
 
@@ -55,7 +55,7 @@ export class CacheMounts {
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#locks.splice(0)) closeSync(fd);
+    for (const lock of this.#locks.splice(0)) lock.release();
     this.#locked.clear();
   }
 
@@ -71,10 +71,13 @@ export class CacheMounts {
   async #lock(name: string, sharing: Cache['sharing'], opts: Cancel): Promise<string> {
     for (let sibling = 0; ; sibling++) {
       const one = `${name}-${sibling}`;
-      const fd = openSync(this.#parts.store.paths.lock(`cache-${one}`), 'a', 0o644);
-      this.#locks.push(fd);
-      if (sharing === 'locked') await waitFlock(fd, 'exclusive', opts);
-      else if (!flock(fd, sharing === 'shared' ? 'shared' : 'exclusive')) continue;
+      const file = this.#parts.store.paths.lock(`cache-${one}`);
+      const lock =
+        sharing === 'locked'
+          ? await lockPath(file, 'file', 'exclusive', opts)
+          : tryLockPath(file, 'file', sharing === 'shared' ? 'shared' : 'exclusive');
+      if (!lock) continue;
+      this.#locks.push(lock);
       return one;
     }
   }
