@@ -15,7 +15,6 @@ import {
 } from '../oci/reference.js';
 import type { Registries, Repository } from '../registry/types.js';
 import { ImageLayout } from '../store/layout.js';
-import type { Lease } from '../store/leases.js';
 import type { Store } from '../store/store.js';
 import { TagMemory } from '../store/tag-memory.js';
 import type { LayoutPlace } from '../transfer/location.js';
@@ -29,7 +28,6 @@ export type ImageContext =
 
 export interface BaseImagesOptions {
   readonly store: Store;
-  readonly lease: Lease;
   readonly contexts?: ReadonlyMap<string, ImageContext>;
   /** Asked for what the store does not know. Without it, only the store and layouts count. */
   readonly registries?: { get(): Promise<Registries> };
@@ -51,7 +49,6 @@ const STORE: ImageOrigin = { kind: 'store' };
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #store: Store;
-  readonly #lease: Lease;
   readonly #tags: TagMemory;
   readonly #resolved = new Map<string, Resolved>();
   readonly #coming = new OnceMap<Digest, void>();
@@ -59,7 +56,6 @@ export class BaseImages {
   constructor(options: BaseImagesOptions) {
     this.#options = options;
     this.#store = options.store;
-    this.#lease = options.lease;
     this.#tags = new TagMemory(options.store.records);
   }
 
@@ -88,6 +84,7 @@ export class BaseImages {
     if (own) return { image: await readImage(blobs, own, platform, cancel), origin: STORE };
     // A digest says the same thing at any time.
     const known = pull && reference.digest === undefined ? undefined : await this.#tags.recall(reference);
+    if (known) await this.#store.holding.hold('blob', known.digest);
     if (!registries) {
       const image = known && (await this.#kept(known, platform, cancel));
       if (image) return { image, origin: STORE };
@@ -148,9 +145,9 @@ export class BaseImages {
   }
 
   async #ensure({ image, origin }: Resolved, job: JobContext): Promise<RefId> {
-    const { refs, blobs } = this.#store;
+    const { refs, blobs, holding } = this.#store;
     const { manifest, config } = image;
-    for (const { digest } of manifest.layers) this.#lease.hold('blob', digest);
+    await holding.hold('blob', ...manifest.layers.map(({ digest }) => digest));
     const bring = manifest.layers.map((layer) => async (signal: AbortSignal) => {
       await this.#coming.run(layer.digest, signal, async (signal) => {
         if (!(await blobs.has(layer, { signal }))) await bringLayer(layer, origin, this.#store, { ...job, signal });
@@ -161,7 +158,7 @@ export class BaseImages {
     for (const [i, { mediaType, digest, size }] of manifest.layers.entries()) {
       const fact = { diffId: config.rootfs.diff_ids[i]!, blob: { mediaType, digest, size } };
       const id = refs.layerRefId(parent, fact);
-      this.#lease.hold('ref', id);
+      await holding.hold('ref', id);
       if (!(await refs.load(id))) await refs.save({ id, ...(parent !== undefined && { parent }) });
       if (!(await refs.layer(id))) await refs.saveLayer(id, fact);
       parent = id;

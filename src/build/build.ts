@@ -4,7 +4,6 @@ import { explainSystemError } from '../base/system-errors.js';
 import { checkOptionsFor } from '../dockerfile/checks/check-options.js';
 import { Checker } from '../dockerfile/checks/checker.js';
 import type { JobContext } from '../job/context.js';
-import type { OpenStore } from '../store/store.js';
 import { Store, storeRoot } from '../store/store.js';
 import { BaseImages } from './base-images.js';
 import { namedContexts } from './contexts.js';
@@ -31,7 +30,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   options.signal.throwIfAborted();
   const opened = await Store.open(storeRoot(options.root, process.env), options);
   try {
-    return await run(options, opened);
+    return await run(options, opened.store);
   } catch (error) {
     options.signal.throwIfAborted();
     throw explainSystemError(error, 'the build was writing to the store');
@@ -40,7 +39,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   }
 }
 
-async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<BuildResult> {
+async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
   requireExportable(options);
   const now = options.now ?? Date.now;
   const startedAt = now();
@@ -63,7 +62,6 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
   const registries = new LazyRegistries(process.env, options);
   const bases = new BaseImages({
     store,
-    lease,
     contexts: named.images,
     pull: options.pull ?? false,
     ...(!options.offline && { registries }),
@@ -77,7 +75,7 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
     trustHostCa: options.trustHostCa ?? false,
   });
   try {
-    const evaluation = { store, lease, machines, sources, isolation: options.isolation };
+    const evaluation = { store, machines, sources, isolation: options.isolation };
     const { file, local, edge: context, told } = await openMainContext(options, evaluation, uploads, opening);
     if (local) contexts.set('context', local);
     requireOwnFrontend(file, options.buildArgs ?? {});
@@ -94,7 +92,7 @@ async function run(options: BuildOptions, { store, lease }: OpenStore): Promise<
     const invocationId = randomBytes(16).toString('hex');
     const facts = { options, converted, file, context, sources, job, startedAt, invocationId };
     const provenance = options.provenance === false ? undefined : await provenanceOf(facts);
-    const input = { options, store, lease, machines, registries, converted, ref, job, counter, startedAt };
+    const input = { options, store, machines, registries, converted, ref, job, counter, startedAt };
     return { ...(await exportResult({ ...input, ...(provenance && { provenance }) })), invocationId };
   } finally {
     await machines.stop();

@@ -91,7 +91,6 @@ async function withDockerfile<T>(
   try {
     const bases = new BaseImages({
       store,
-      lease,
       contexts: named.images,
       ...(options.requireBases && !options.offline && { registries }),
     });

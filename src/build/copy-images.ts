@@ -113,7 +113,7 @@ async function write(to: Location, image: SourceImage, context: CopyContext): Pr
     case 'store': {
       const name = withDefaultTag(parseReference(to.name));
       requireDigest(name, root);
-      const sink = new StoreSink(context);
+      const sink = new StoreSink(context.store);
       await copyGraph(content, sink, root, { job, ...(await onlyWhole(image, context)) });
       const { origin } = image;
       const origins = new Origins(context.store.records);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JobContext } from '../job/context.js';
 import type { Edge } from '../llb/types.js';
 import { solve } from '../solver/solver.js';
-import type { OpenStore } from '../store/store.js';
+import type { Store } from '../store/store.js';
 import { branchingSteps, wantedFaces } from '../worker/faces.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
@@ -14,7 +14,8 @@ import { expectedDialect } from './isolation.js';
 /** Ops that may execute at once; most of the time they wait for a disk or for a process. */
 const PARALLELISM = 8;
 
-export interface Evaluation extends OpenStore {
+export interface Evaluation {
+  readonly store: Store;
   readonly machines: Machines;
   readonly sources: Sources;
   /** As `--isolation` has it. */
@@ -24,13 +25,13 @@ export interface Evaluation extends OpenStore {
 /** The file system that an edge of the graph comes to. */
 export async function evaluate(target: Edge | undefined, evaluation: Evaluation, job: JobContext): Promise<RefId> {
   if (!target) return null;
-  const { store, lease, machines, sources, isolation } = evaluation;
+  const { store, machines, sources, isolation } = evaluation;
   const plan = { faces: wantedFaces(target.vertex), branching: branchingSteps(target.vertex) };
   const result = await solve(
     target,
     {
       resolve: opRunners(machines, sources, plan, store.refs),
-      cache: new ResultCache(store, lease, await expectedDialect(store, isolation)),
+      cache: new ResultCache(store, await expectedDialect(store, isolation)),
       parallelism: PARALLELISM,
       nonce: () => randomBytes(16).toString('hex'),
     },

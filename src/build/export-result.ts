@@ -17,7 +17,6 @@ import {
   withDefaultTag,
   type Reference,
 } from '../oci/reference.js';
-import type { Lease } from '../store/leases.js';
 import { facesOf } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import type { RefId } from '../worker/machine.js';
@@ -30,7 +29,6 @@ import type { StepCounter } from './steps.js';
 interface ExportInput {
   readonly options: BuildOptions;
   readonly store: Store;
-  readonly lease: Lease;
   readonly machines: Machines;
   readonly registries: LazyRegistries;
   readonly converted: Converted;
@@ -133,13 +131,13 @@ function attestation({ options, converted, provenance }: ExportInput): { readonl
 }
 
 /** The stack of refs as layers; those that are trees are packed now. */
-async function assembleImage({ store, lease, machines, converted, ref, job }: ExportInput): Promise<BuiltImage> {
+async function assembleImage({ store, machines, converted, ref, job }: ExportInput): Promise<BuiltImage> {
   const chain = ref === null ? [] : await store.refs.chain(ref);
   const layers = await allOrAbort(
     job.signal,
     chain.map((record) => async (signal): Promise<ResultLayer> => {
       const fact = await machines.layer(facesOf(record), { signal });
-      lease.hold('blob', fact.blob.digest);
+      await store.holding.hold('blob', fact.blob.digest);
       const size = await machines.layerSize(fact, { signal });
       const { createdAt, description } = record;
       const made = { ...(createdAt !== undefined && { createdAt }), ...(description !== undefined && { description }) };

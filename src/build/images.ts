@@ -41,10 +41,10 @@ export async function findImage(store: Store, name: string, opts: Cancel): Promi
   return { target, names, image: await foremostImage(store.blobs, target, hostPlatform(), opts) };
 }
 
-/** What the store has under a name, a digest or its first digits, and all its names. Throws as `findImage`. */
+/** What the store has under a name, a digest or its first digits, held, and all its names. Throws as `findImage`. */
 export async function findTarget(store: Store, name: string): Promise<Pick<FoundImage, 'target' | 'names'>> {
+  const target = await store.images.held((images) => match(images, name));
   const all = await store.images.list();
-  const target = match(all, name);
   if (!target) {
     const known = all.flatMap((one) => (one.name === undefined ? [] : [short(one.name)]));
     throw new BuildError('IMAGE_NOT_FOUND', `no image \`${name}\` in the store`, {

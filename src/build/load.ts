@@ -76,7 +76,7 @@ async function loadOne(source: PartialContent, target: Descriptor, open: OpenJob
     throw new BuildError('IMAGE_INVALID', `\`${target.digest}\` is a \`${target.mediaType}\`, not an image`);
   }
   const only = await wholeImages(source, target, job);
-  await copyGraph(source, new StoreSink(open), target, { job, only, doing: 'loading' });
+  await copyGraph(source, new StoreSink(open.store), target, { job, only, doing: 'loading' });
 }
 
 /** An archive gives its images what names it likes, also those that stand for something else here. */

@@ -72,7 +72,7 @@ async function pullImage(
   const found = await repository.resolve(reference, job);
   const documents = keptDocuments(store.blobs, () => Promise.resolve(repository));
   const target = platform === 'all' ? found : await imageFor(documents, found, platform, job);
-  const sink = new StoreSink(open);
+  const sink = new StoreSink(open.store);
   const source: ContentSource = {
     readDocument: (document, opts) => documents.readDocument(document, opts),
     open: (blob, opts) => repository.open(blob, opts),

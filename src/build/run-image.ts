@@ -46,7 +46,7 @@ export async function runImage(options: RunImageOptions): Promise<number> {
         hint: 'give a command after the image',
       });
     }
-    const ref = await new BaseImages({ store, lease }).ensureImage(image, job);
+    const ref = await new BaseImages({ store }).ensureImage(image, job);
     const env = mergeEnv([DEFAULT_PATH], [...(config.Env ?? []), ...options.env]);
     const request = {
       ref,

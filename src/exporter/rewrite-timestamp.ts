@@ -27,7 +27,7 @@ export async function rewriteTimestamps(
       if (layer.createdAt === undefined) return layer;
       const name = `epoch-${epoch}-${hexOf(layer.diffId)}`;
       const known = (await store.records.fact(name)) as LayerFact | undefined;
-      if (known && (await store.blobs.size(known.blob.digest)) === known.blob.size) {
+      if (known && (await store.blobs.has(known.blob, { signal }))) {
         return { ...layer, ...marked(known, epoch) };
       }
       const toc = await content.toc(layer, { signal });

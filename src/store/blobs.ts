@@ -11,6 +11,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, type Digest } from '../oci/digest.js';
 import { verified } from '../oci/verified.js';
 import { statRegularFile } from './regular-file.js';
+import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
 
 const CHUNK = 1024 * 1024;
@@ -19,19 +20,22 @@ const CHUNK = 1024 * 1024;
 export class BlobStore implements ContentSource, ContentSink {
   readonly #paths: StorePaths;
   readonly #temp: string;
+  readonly #holding: Holding;
 
-  /** `lease` names the job; its temporary files are swept with it. */
-  constructor(paths: StorePaths, lease: string) {
+  constructor(paths: StorePaths, holding: Holding) {
     this.#paths = paths;
-    this.#temp = paths.temp(lease);
+    this.#temp = paths.temp(holding.leaseId);
+    this.#holding = holding;
   }
 
   path(digest: Digest): string {
     return this.#paths.blob(digest);
   }
 
+  /** If it is there, this job holds it from then on. */
   async has({ digest, size }: Descriptor, { signal }: Cancel): Promise<boolean> {
     signal.throwIfAborted();
+    await this.#holding.hold('blob', digest);
     return (await this.size(digest)) === size;
   }
 
@@ -99,6 +103,7 @@ export class BlobStore implements ContentSource, ContentSink {
 
   async putBytes(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
+    await this.#holding.hold('blob', digest);
     if (await this.#holds(digest, bytes)) return digest;
     const { temp, handle } = await this.#create();
     try {
@@ -172,6 +177,7 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   async #land(temp: string, digest: Digest): Promise<void> {
+    await this.#holding.hold('blob', digest);
     await rename(temp, this.#paths.blob(digest));
   }
 }

@@ -5,6 +5,7 @@ import { annotationKeys, mediaTypes, type Descriptor, type Index } from '../oci/
 import { parseIndex } from '../oci/documents.js';
 import { formatReference, type Reference } from '../oci/reference.js';
 import { withLock } from './lock.js';
+import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
 
 /** A name and what it stands for; images without a name have none. */
@@ -16,11 +17,11 @@ export interface NamedImage {
 /** Names of images: the `index.json` of the store's image layout, replaced under a lock. */
 export class ImageStore {
   readonly #paths: StorePaths;
-  readonly #lease: string;
+  readonly #holding: Holding;
 
-  constructor(paths: StorePaths, lease: string) {
+  constructor(paths: StorePaths, holding: Holding) {
     this.#paths = paths;
-    this.#lease = lease;
+    this.#holding = holding;
   }
 
   async list(): Promise<readonly NamedImage[]> {
@@ -28,12 +29,21 @@ export class ImageStore {
     return manifests.map((descriptor) => ({ name: descriptor.annotations?.[annotationKeys.imageName], descriptor }));
   }
 
-  /** The descriptor under a full name; undefined when there is none. */
+  /** The descriptor under a full name; undefined when there is none. The image is held by this job from then on. */
   async resolve(reference: Reference): Promise<Descriptor | undefined> {
     const name = formatReference(reference);
-    const { manifests } = await this.#index();
-    const found = manifests.find((one) => one.annotations?.[annotationKeys.imageName] === name);
+    const found = await this.held((images) => images.find((one) => one.name === name)?.descriptor);
     return found && withoutNames(found);
+  }
+
+  /** What `choose` chooses, held by this job. It is asked again when the image lost its entry meanwhile. */
+  async held(choose: (images: readonly NamedImage[]) => Descriptor | undefined): Promise<Descriptor | undefined> {
+    for (;;) {
+      const found = choose(await this.list());
+      if (!found) return undefined;
+      await this.#holding.hold('blob', found.digest);
+      if ((await this.list()).some(({ descriptor }) => descriptor.digest === found.digest)) return found;
+    }
   }
 
   /** Makes the names stand for `target`; an image that loses its last name so stays, nameless, as Docker has it. */
@@ -82,7 +92,7 @@ export class ImageStore {
       const manifests = change(index.manifests);
       if (manifests === index.manifests) return;
       const content = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }, undefined, 2);
-      await replaceFile(this.#paths.index, content, this.#paths.temp(this.#lease));
+      await replaceFile(this.#paths.index, content, this.#paths.temp(this.#holding.leaseId));
     });
   }
 }

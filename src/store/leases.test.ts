@@ -21,14 +21,14 @@ function dead(id: string): void {
 
 test('what a dead job left is removed, a live one keeps all it has', async () => {
   dead('dead');
-  const lease = Lease.take(paths);
-  mkdirSync(paths.temp(lease.id), { recursive: true });
+  const lease = Lease.take(paths, { signal: new AbortController().signal });
+  mkdirSync(paths.temp(lease.leaseId), { recursive: true });
   await sweepDeadLeases(paths);
   expect([existsSync(paths.temp('dead')), existsSync(paths.work('dead'))]).toEqual([false, true]);
   await sweepDeadLeases(paths, (dir) => rmSync(dir, { recursive: true }));
   expect(existsSync(paths.work('dead'))).toBe(false);
-  expect(readdirSync(paths.leases)).toEqual([lease.id]);
-  expect(existsSync(paths.temp(lease.id))).toBe(true);
+  expect(readdirSync(paths.leases)).toEqual([lease.leaseId]);
+  expect(existsSync(paths.temp(lease.leaseId))).toBe(true);
   await lease.release();
   expect(readdirSync(paths.leases)).toEqual([]);
 });

@@ -34,8 +34,19 @@ export class StorePaths {
   get leases(): string {
     return path.join(this.root, 'leases');
   }
+  /** The file of a lease: locked by its job while it lives. */
+  lease(id: string): string {
+    return path.join(this.leases, id);
+  }
+  get locks(): string {
+    return path.join(this.root, 'locks');
+  }
   lock(name: string): string {
-    return path.join(this.root, 'locks', name);
+    return path.join(this.locks, name);
+  }
+  /** Shared by whoever writes a hold, exclusive for who removes what nobody holds. */
+  get gcLock(): string {
+    return this.lock('gc');
   }
   /** Unfinished files of the job that holds this lease; swept when it is void. */
   temp(lease: string): string {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
 import { hasCode } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
+import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
 
 /** `results`: ids of refs, one an output. `alias`: the key that stands for the result. */
@@ -11,11 +12,11 @@ export type CacheRecord = { readonly results: readonly string[] } | { readonly a
 /** Cache records, one small file a key and kind, each replaced by rename. */
 export class RecordStore {
   readonly #paths: StorePaths;
-  readonly #lease: string;
+  readonly #temp: string;
 
-  constructor(paths: StorePaths, lease: string) {
+  constructor(paths: StorePaths, { leaseId }: Holding) {
     this.#paths = paths;
-    this.#lease = lease;
+    this.#temp = paths.temp(leaseId);
   }
 
   async results(key: Digest): Promise<readonly string[] | undefined> {
@@ -72,6 +73,6 @@ export class RecordStore {
 
   async #writeFile(file: string, value: object): Promise<void> {
     await mkdir(path.dirname(file), { recursive: true });
-    await replaceFile(file, JSON.stringify(value), this.#paths.temp(this.#lease));
+    await replaceFile(file, JSON.stringify(value), this.#temp);
   }
 }

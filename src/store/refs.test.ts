@@ -5,12 +5,13 @@ import { afterAll, expect, test } from 'vitest';
 import { mediaTypes } from '../oci/descriptor.js';
 import { digestOf, type DiffId } from '../oci/digest.js';
 import { StorePaths } from './paths.js';
+import { holdsNothing } from './lease-file.js';
 import { RefStore, type LayerFact } from './refs.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'slipway-refs-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const paths = new StorePaths(root);
-const refs = new RefStore(paths, 'lease');
+const refs = new RefStore(paths, holdsNothing);
 const fact = (diffId: string, blob: string): LayerFact => ({
   diffId: digestOf(diffId) as string as DiffId,
   blob: { mediaType: mediaTypes.layerGzip, digest: digestOf(blob), size: 1 },

@@ -5,6 +5,7 @@ import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, hexOf, type DiffId } from '../oci/digest.js';
+import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
 
 /**
@@ -44,11 +45,11 @@ export interface LayerFact {
  */
 export class RefStore {
   readonly #paths: StorePaths;
-  readonly #lease: string;
+  readonly #holding: Holding;
 
-  constructor(paths: StorePaths, lease: string) {
+  constructor(paths: StorePaths, holding: Holding) {
     this.#paths = paths;
-    this.#lease = lease;
+    this.#holding = holding;
   }
 
   /** A name for a new change. */
@@ -64,7 +65,9 @@ export class RefStore {
     return `c${hexOf(digestOf([parent ?? '', diffId, blob.digest].join(' ')))}`;
   }
 
+  /** Held by this job from before it is there. */
   async save(record: RefRecord): Promise<void> {
+    await this.#holding.hold('ref', record.id);
     await this.#write(`${record.id}.json`, record);
   }
 
@@ -92,7 +95,9 @@ export class RefStore {
     return (await this.#read(`${id}.layer.json`)) as LayerFact | undefined;
   }
 
+  /** Of a ref that is saved, or is about to be: faces may stand first. */
   async saveLayer(id: string, fact: LayerFact): Promise<void> {
+    await this.#holding.hold('ref', id);
     await this.#write(`${id}.layer.json`, fact);
   }
 
@@ -104,6 +109,7 @@ export class RefStore {
   }
 
   async saveTree(id: string, dialect: TreeDialect, tree: string): Promise<void> {
+    await this.#holding.hold('ref', id);
     await this.#write(`${id}.${dialect}.json`, { tree });
   }
 
@@ -118,7 +124,11 @@ export class RefStore {
   }
 
   async #write(name: string, value: unknown): Promise<void> {
-    await replaceFile(path.join(this.#paths.refs, name), JSON.stringify(value), this.#paths.temp(this.#lease));
+    await replaceFile(
+      path.join(this.#paths.refs, name),
+      JSON.stringify(value),
+      this.#paths.temp(this.#holding.leaseId),
+    );
   }
 }
 

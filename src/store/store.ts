@@ -9,6 +9,7 @@ import type { Cancel } from '../base/abort.js';
 import { withLock } from './lock.js';
 import { BlobStore } from './blobs.js';
 import { ImageStore } from './images.js';
+import { LeaseFile, type Holding } from './lease-file.js';
 import { Lease, sweepDeadLeases } from './leases.js';
 import { StorePaths } from './paths.js';
 import { RecordStore } from './records.js';
@@ -38,19 +39,24 @@ function dataHome(env: NodeJS.ProcessEnv): string {
  */
 export class Store {
   readonly paths: StorePaths;
-  readonly leaseId: string;
+  readonly holding: Holding;
   readonly blobs: BlobStore;
   readonly images: ImageStore;
   readonly refs: RefStore;
   readonly records: RecordStore;
 
-  private constructor(paths: StorePaths, leaseId: string) {
+  private constructor(paths: StorePaths, holding: Holding) {
     this.paths = paths;
-    this.leaseId = leaseId;
-    this.blobs = new BlobStore(paths, leaseId);
-    this.images = new ImageStore(paths, leaseId);
-    this.refs = new RefStore(paths, leaseId);
-    this.records = new RecordStore(paths, leaseId);
+    this.holding = holding;
+    this.blobs = new BlobStore(paths, holding);
+    this.images = new ImageStore(paths, holding);
+    this.refs = new RefStore(paths, holding);
+    this.records = new RecordStore(paths, holding);
+  }
+
+  /** Names the job's temporary files. */
+  get leaseId(): string {
+    return this.holding.leaseId;
   }
 
   /**
@@ -66,17 +72,18 @@ export class Store {
         await mkdir(path.join(root, 'locks'), { recursive: true });
         await withLock(paths.lock('store'), signal, () => prepare(paths));
       }
-      const lease = Lease.take(paths);
+      const lease = Lease.take(paths, { signal });
       await sweepDeadLeases(paths);
-      return { store: new Store(paths, lease.id), lease };
+      return { store: new Store(paths, lease), lease };
     } catch (error) {
       throw explainSystemError(error, `opening the store \`${root}\``);
     }
   }
 
-  /** The store of a job whose lease another process of the same job holds. */
-  static join(root: string, leaseId: string): Store {
-    return new Store(new StorePaths(root), leaseId);
+  /** The store of a job whose lease another process of the same job has. `signal` ends waiting to hold something. */
+  static join(root: string, leaseId: string, opts: Cancel): Store {
+    const paths = new StorePaths(root);
+    return new Store(paths, new LeaseFile(paths, leaseId, opts));
   }
 }
 

@@ -19,6 +19,7 @@ import type { MachineParts } from './local-machine.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'slipway-export-'));
 const source = path.join(dir, 'source');
+const opts = { signal: new AbortController().signal };
 const dest = path.join(dir, 'dest');
 afterAll(() => {
   for (const one of [source, dest]) chmodSync(path.join(one, 'closed'), 0o755);
@@ -35,8 +36,9 @@ test('the result takes the place of what has its names, follows no link, and kee
   writeFileSync(path.join(source, 'file'), 'file');
   symlinkSync(path.join(dir, 'elsewhere'), path.join(dest, 'dir'));
   writeFileSync(path.join(dest, 'other'), 'stays');
+  const { store, lease } = await Store.open(path.join(dir, 'store'), opts);
   const parts = {
-    store: Store.join(path.join(dir, 'store'), 'lease'),
+    store,
     views: {
       openRef: async () => ({
         view: new TreeView(fromText(source)),
@@ -45,7 +47,8 @@ test('the result takes the place of what has its names, follows no link, and kee
       }),
     },
   } as unknown as MachineParts;
-  await exportTree({ ref: 'r', dest, form: 'directory' }, parts, { signal: new AbortController().signal });
+  await exportTree({ ref: 'r', dest, form: 'directory' }, parts, opts);
+  await lease.release();
   const text = (name: string): string => readFileSync(path.join(dest, name), 'utf8');
   expect([text('file'), text('dir/x'), text('closed/in'), text('other')]).toEqual(['file', 'x', 'in', 'stays']);
   expect(lstatSync(path.join(dest, 'dir')).isDirectory()).toBe(true);

@@ -54,7 +54,8 @@ export class LayerContent {
   }
 
   async save(toc: Toc): Promise<void> {
-    const { paths, leaseId } = this.#store;
+    const { paths, leaseId, holding } = this.#store;
+    await holding.hold('toc', toc.diffId);
     await replaceFile(paths.toc(toc.diffId), serializeToc(toc), paths.temp(leaseId));
   }
 

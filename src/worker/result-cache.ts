@@ -1,5 +1,4 @@
 import type { Store } from '../store/store.js';
-import type { Lease } from '../store/leases.js';
 import type { TreeDialect } from '../store/refs.js';
 import type { CacheKey, CacheStore } from '../solver/types.js';
 import type { OpResult } from './ops/result.js';
@@ -9,15 +8,13 @@ const SCRATCH = 'scratch';
 /** The solver's cache in the store: a key leads to refs, and a hit counts only while each is whole. */
 export class ResultCache implements CacheStore<OpResult> {
   readonly #store: Store;
-  readonly #lease: Lease;
   readonly #dialect: TreeDialect | undefined;
   readonly #whole = new Map<string, Promise<boolean>>();
 
   /** `dialect`: of the trees that this job can read, if any. */
-  constructor(store: Store, lease: Lease, dialect: TreeDialect | undefined) {
+  constructor(store: Store, dialect: TreeDialect | undefined) {
     this.#store = store;
     this.#dialect = dialect;
-    this.#lease = lease;
   }
 
   async alias(name: CacheKey): Promise<CacheKey | undefined> {
@@ -27,9 +24,9 @@ export class ResultCache implements CacheStore<OpResult> {
   async load(key: CacheKey): Promise<readonly OpResult[] | undefined> {
     const ids = await this.#store.records.results(key);
     if (!ids) return undefined;
-    for (const id of ids) {
-      if (id === SCRATCH) continue;
-      this.#lease.hold('ref', id);
+    const refs = ids.filter((id) => id !== SCRATCH);
+    await this.#store.holding.hold('ref', ...refs);
+    for (const id of refs) {
       if (!(await this.#isWhole(id))) return undefined;
     }
     return ids.map((id) => ({ kind: 'ref', ref: id === SCRATCH ? null : id }));

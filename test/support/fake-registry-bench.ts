@@ -10,6 +10,7 @@ import { openRegistries } from '../../src/registry/open-registries.js';
 import type { Timing } from '../../src/registry/retry.js';
 import type { Registries, Repository } from '../../src/registry/types.js';
 import { BlobStore } from '../../src/store/blobs.js';
+import { holdsNothing } from '../../src/store/lease-file.js';
 import { StorePaths } from '../../src/store/paths.js';
 import { MemoryContent } from '../../src/transfer/memory-content.fixture.js';
 import type { FakeRepository } from './fake-registry-content.js';
@@ -51,7 +52,7 @@ export class FakeRegistryBench implements Cancel {
     this.manifest = this.content.addManifest(this.config, [this.layer]);
     const paths = new StorePaths(this.#dir);
     for (const one of ['blobs/sha256', `tmp/${LEASE}`]) mkdirSync(path.join(this.#dir, one), { recursive: true });
-    this.blobs = new BlobStore(paths, LEASE);
+    this.blobs = new BlobStore(paths, { ...holdsNothing, leaseId: LEASE });
   }
 
   static async start({ registry, timing, mirror, password = PASSWORD }: BenchOptions = {}): Promise<FakeRegistryBench> {

@@ -6,6 +6,7 @@ import { compareBytes, fromText } from '../../base/bytes.js';
 import { hasCode } from '../../base/errors.js';
 import { lockPath, tryLockPath, type PathLock } from '../../base/path-lock.js';
 import type { ExecMount } from '../../llb/types.js';
+import { noteUse } from '../../store/lock.js';
 import type { StorePaths } from '../../store/paths.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import type { TreeParts } from '../local-machine.js';
@@ -69,16 +70,20 @@ export class CacheMounts {
 
   /** Locks a cache or one of its siblings; gives the name of it. */
   async #lock(name: string, sharing: Cache['sharing'], opts: Cancel): Promise<string> {
-    for (let sibling = 0; ; sibling++) {
+    for (let sibling = 0; ;) {
       const one = `${name}-${sibling}`;
       const file = this.#parts.store.paths.lock(`cache-${one}`);
       const lock =
         sharing === 'locked'
           ? await lockPath(file, 'file', 'exclusive', opts)
           : tryLockPath(file, 'file', sharing === 'shared' ? 'shared' : 'exclusive');
-      if (!lock) continue;
-      this.#locks.push(lock);
-      return one;
+      if (lock?.stillHas(file)) {
+        this.#locks.push(lock);
+        noteUse(file);
+        return one;
+      }
+      lock?.release(); // else a garbage collection has removed cache and lock meanwhile
+      if (!lock) sibling++;
     }
   }
 

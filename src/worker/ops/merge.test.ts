@@ -3,14 +3,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { makeVertex } from '../../llb/vertex.js';
+import { holdsNothing } from '../../store/lease-file.js';
 import { StorePaths } from '../../store/paths.js';
 import { facesOf, RefStore } from '../../store/refs.js';
 import { MergeRunner } from './merge.js';
 
 const root = mkdtempSync(path.join(os.tmpdir(), 'slipway-merge-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-for (const dir of ['refs', 'tmp/lease']) mkdirSync(path.join(root, dir), { recursive: true });
-const refs = new RefStore(new StorePaths(root), 'lease');
+for (const dir of ['refs']) mkdirSync(path.join(root, dir), { recursive: true });
+const refs = new RefStore(new StorePaths(root), holdsNothing);
 const vertex = makeVertex({ kind: 'merge' }, [], { os: 'linux', architecture: 'amd64' }, { name: 'merge' });
 
 async function merge(...ids: readonly (string | null)[]): Promise<string | null> {

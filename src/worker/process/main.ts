@@ -55,7 +55,9 @@ process.on('SIGTERM', () => undefined);
 
 async function start(settings: WorkerSettings): Promise<void> {
   process.umask(0o022);
-  const store = Store.join(settings.storeRoot, settings.leaseId);
+  // It waits for nothing once the job is over: this process ends with it.
+  const { signal } = new AbortController();
+  const store = Store.join(settings.storeRoot, settings.leaseId, { signal });
   await sweepDeadLeases(store.paths, removeTree);
   const tell = (progress: Progress): void => send({ type: 'progress', ...progress });
   machine = new LocalMachine(store, settings.kind, undefined, undefined, tell);

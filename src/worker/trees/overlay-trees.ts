@@ -9,7 +9,7 @@ import { BuildError } from '../../base/errors.js';
 import { LayerUnpacker } from '../../layer/unpack.js';
 import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../../snapshot/overlay.js';
 import { TreeView } from '../../snapshot/tree-view.js';
-import { withLock } from '../../store/lock.js';
+import { withPassingLock } from '../../store/lock.js';
 import type { LayerFact } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
 import type { TarSink } from '../../layer/tar-reader.js';
@@ -70,7 +70,7 @@ export class OverlayTrees implements Trees {
     const known = await refs.tree(id, this.#dialect);
     if (known !== undefined) return known;
     const lock = paths.lock(`tree-${id}-${this.#dialect}`);
-    return await withLock(lock, opts.signal, () => this.#unpack(id, below, opts));
+    return await withPassingLock(lock, opts.signal, () => this.#unpack(id, below, opts));
   }
 
   /** Under the lock of the tree, since nothing would ever refer to a second one. */
@@ -150,6 +150,7 @@ export class OverlayTrees implements Trees {
     for (;;) {
       const tree = randomBytes(5).toString('hex').slice(0, NAME_BYTES);
       if (existsSync(this.path(tree))) continue;
+      this.#store.holding.holdNew('tree', tree);
       renameSync(dir, this.path(tree));
       return tree;
     }
