@@ -14,6 +14,10 @@ import { Tally } from './tests/tally.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 const E2E = 'test/e2e';
+/** Rungs of isolation that an ordinary user can have. */
+const ROOTLESS = ['userns', 'userns-single', 'none'];
+/** Where the results recorded from BuildKit lie; see test/conformance/report.ts. */
+const RECORDED = process.env.SLIPWAY_CONFORMANCE ?? path.resolve(ROOT, '../shared/conformance');
 
 async function testAll(tally, work) {
   await check(tally, 'oxlint', 'node_modules/.bin/oxlint', '--deny-warnings');
@@ -23,7 +27,17 @@ async function testAll(tally, work) {
   await vitest(tally, path.join(work, 'all.json'), [], { cwd: ROOT, env });
   // Prints what passes of the results recorded from BuildKit; says so where they are not at hand.
   await check(tally, 'conformance', process.execPath, path.join(ROOT, 'scripts/conformance.mjs'));
+  const rungs = process.getuid() === 0 ? ['chroot'] : ROOTLESS;
+  for (const rung of rungs) await checkRung(tally, rung, { cwd: ROOT, env });
   if (process.getuid() === 0 && existsSync(path.join(ROOT, E2E))) await testAsUser(tally, work, env);
+}
+
+/** The image does not depend on the rung: the recorded builds again, on one that is not the first choice here. */
+async function checkRung(tally, rung, options) {
+  const program = path.join(options.cwd, 'scripts/conformance.mjs');
+  const code = await runHere(process.execPath, [program, `--isolation=${rung}`], options);
+  say(`conformance with ${rung}`, code === 0 ? 'passed' : 'FAILED');
+  tally.check(code === 0);
 }
 
 async function check(tally, name, program, ...args) {
@@ -63,12 +77,11 @@ async function testAsUser(tally, work, env) {
     await mkdir(results);
     await run('chown', ['-R', `${user.uid}:${user.gid}`, project, results, runtime, temp]);
     say('tests', `${E2E} as ${user.name} (uid ${user.uid}), rootless`);
-    await vitest(tally, path.join(results, 'e2e.json'), [E2E], {
-      cwd: project,
-      uid: user.uid,
-      gid: user.gid,
-      env: { ...asUser(env), HOME: home, USER: user.name, LOGNAME: user.name, XDG_RUNTIME_DIR: runtime, TMPDIR: temp },
-    });
+    const own = { HOME: home, USER: user.name, LOGNAME: user.name, XDG_RUNTIME_DIR: runtime, TMPDIR: temp };
+    const options = { cwd: project, uid: user.uid, gid: user.gid, env: { ...asUser(env), ...own } };
+    await vitest(tally, path.join(results, 'e2e.json'), [E2E], options);
+    options.env.SLIPWAY_CONFORMANCE = RECORDED;
+    for (const rung of ROOTLESS) await checkRung(tally, rung, options);
     tally.check(await nothingLeft(user, mountsBefore));
   } finally {
     await removeUser(user);

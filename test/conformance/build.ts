@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -8,14 +8,16 @@ import type { Descriptor } from '../../src/oci/descriptor.js';
 import type { ImageConfig } from '../../src/oci/image-config.js';
 import { compareEntries, differ, entryShapes, historyShape, readBuiltImage, type EntryShape } from './compare.js';
 import { HttpCases } from './http-cases.js';
-import { EPOCH, listCases, prepareCase, type GoldenEntry, type PreparedCase } from './prepare-case.js';
+import { EPOCH, prepareCase, type GoldenEntry, type PreparedCase } from './prepare-case.js';
 import type { Report } from './report.js';
+import { removeTempDir } from '../support/temp-dir.js';
 import { stageNames } from './stage-names.js';
 
 export interface BuildRunOptions {
-  /** Cases whose name contains it; '' for all. */
-  readonly filter: string;
-  readonly onCase?: (name: string, failure: string | undefined) => void;
+  /** Names of cases. */
+  readonly cases: readonly string[];
+  /** As `--isolation` has it. */
+  readonly isolation?: string;
 }
 
 const AT_ONCE = 3;
@@ -29,8 +31,8 @@ const IMAGES: Readonly<Record<string, readonly [archive: string, tag: string]>> 
   nopath: ['bases', 'nopath'],
 };
 
-/** Builds every case in one store, and compares config, history, entries and diffIDs with BuildKit's; one report a group. */
-export async function run(conformanceDir: string, { filter, onCase }: BuildRunOptions): Promise<readonly Report[]> {
+/** Builds cases in one store, and compares config, history, entries and diffIDs with BuildKit's; one report a group. */
+export async function run(conformanceDir: string, { cases, isolation }: BuildRunOptions): Promise<readonly Report[]> {
   const work = mkdtempSync(path.join(os.tmpdir(), 'slipway-conformance-'));
   using http = await HttpCases.start();
   try {
@@ -39,31 +41,35 @@ export async function run(conformanceDir: string, { filter, onCase }: BuildRunOp
       const file = path.join(conformanceDir, 'images', `${archive}.oci.tar`);
       spawnSync('tar', ['-xf', file, '-C', path.join(work, archive)], { stdio: 'inherit' });
     }
-    const queue = listCases(conformanceDir).filter(({ name }) => name.includes(filter));
+    const queue = [...cases];
     const groups = new Map<string, { total: number; failures: { id: string; detail: string }[] }>();
     const next = async (): Promise<void> => {
-      for (let one = queue.shift(); one; one = queue.shift()) {
-        const { name } = one;
+      for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
         using prepared = prepareCase(conformanceDir, name, path.join(work, name));
-        const detail = await checkCase(prepared, work, http);
+        const detail = await checkCase(prepared, { work, isolation }, http);
         const group = groups.get(name.split('-')[0]!) ?? { total: 0, failures: [] };
         groups.set(name.split('-')[0]!, group);
         group.total++;
         if (detail !== undefined) group.failures.push({ id: name, detail });
-        onCase?.(name, detail);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
     return [...groups].sort().map(([name, group]) => ({ name: `build/${name}`, ...group }));
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    removeTempDir(work);
   }
+}
+
+interface Place {
+  /** Holds the bases and the store. */
+  readonly work: string;
+  readonly isolation: string | undefined;
 }
 
 /** What differs first, or undefined. */
 async function checkCase(
   { file, dir, contextDir, golden }: PreparedCase,
-  work: string,
+  place: Place,
   http: HttpCases,
 ): Promise<string | undefined> {
   if (file.http) {
@@ -72,7 +78,7 @@ async function checkCase(
     writeFileSync(dockerfile, http.fill(file.name, readFileSync(dockerfile, 'utf8')));
   }
   const layout = path.join(dir, 'result');
-  const options = buildOptions({ file, dir, contextDir }, work, layout);
+  const options = buildOptions({ file, dir, contextDir }, place, layout);
   if ('unsupported' in options) return options.unsupported;
   let failure: unknown;
   try {
@@ -97,7 +103,7 @@ function messages(error: unknown): string {
 
 function buildOptions(
   { file, dir, contextDir }: Pick<PreparedCase, 'file' | 'dir' | 'contextDir'>,
-  work: string,
+  { work, isolation }: Place,
   layout: string,
 ): BuildOptions | { readonly unsupported: string } {
   const { options } = file;
@@ -124,6 +130,7 @@ function buildOptions(
       ...options.buildArgs,
     },
     labels: options.labels ?? {},
+    ...(isolation !== undefined && { isolation }),
     offline: true, // a name that nobody has must not make registries of the world be asked
     noCache: true, // as the goldens were made; a cached COPY may have the times of another case
     ...(options.target !== undefined && { target: options.target }),
