@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Seeded } from '../support/seeded.js';
 
 /**
  * Writes a case with a random context and a random Dockerfile of COPY, ADD, RUN, ENV, WORKDIR and USER steps; the same for
  * the same seed. The names are few, so that steps meet each other's files; what cannot be done is a failure of both builders.
  */
 export function writeRandomCase(seed: number, dir: string): void {
-  const random = new Random(seed);
+  const random = new Seeded(seed);
   mkdirSync(path.join(dir, 'ctx'), { recursive: true });
   const prepare: object[] = [];
   for (const name of NAMES) {
@@ -28,7 +29,7 @@ const CONTENTS = ['', '1', 'two', 'three\n'];
 const MODES = ['755', '700', '1777', '2750', '4711', '644'];
 const OWNERS = ['app', '5:6', 'app:staff', '0', '1000:0'];
 
-function dockerfile(random: Random): string {
+function dockerfile(random: Seeded): string {
   const lines: string[] = [];
   const stages = 1 + random.below(3);
   for (let stage = 0; stage < stages; stage++) {
@@ -39,7 +40,7 @@ function dockerfile(random: Random): string {
   return `${lines.join('\n')}\n`;
 }
 
-function instruction(random: Random, stage: number): string {
+function instruction(random: Seeded, stage: number): string {
   const kind = random.below(10);
   if (kind < 4) return `RUN ${commands(random)}`;
   if (kind < 8) return copy(random, stage);
@@ -48,7 +49,7 @@ function instruction(random: Random, stage: number): string {
 }
 
 /** `source` and `target` are below /w, where everything happens. */
-function copy(random: Random, stage: number): string {
+function copy(random: Seeded, stage: number): string {
   const from = stage > 0 && random.chance(0.5) ? `--from=s${random.below(stage)}` : '';
   const root = from === '' ? '' : '/w/';
   const name = (): string => random.of([...NAMES, 'a.x', 'b.x', '*.x', 'a*', `${random.of(NAMES)}/`, '?/*', '.']);
@@ -68,7 +69,7 @@ function copy(random: Random, stage: number): string {
   return ['COPY', ...flags, ...sources, target].filter((word) => word !== '').join(' ');
 }
 
-function commands(random: Random): string {
+function commands(random: Seeded): string {
   const at = (): string => random.of([...NAMES, 'a/b', 'b/c', 'a/b/c', 'link', 'link/a', 'dd/h', 'new/deep']);
   const one = (): string =>
     random.of([
@@ -94,33 +95,4 @@ function datedFile(file: string, time: number): readonly object[] {
     { op: 'write', path: file, content: 'dated' },
     { op: 'mtime', path: file, time },
   ];
-}
-
-/** mulberry32: small, and the same everywhere. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(n: number): number {
-    return Math.floor(this.next() * n);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  of<T>(choices: readonly T[]): T {
-    return choices[this.below(choices.length)]!;
-  }
 }

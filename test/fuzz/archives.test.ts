@@ -12,7 +12,7 @@ import { writeLayout } from '../support/layout.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { forSeeds, requireOwn, tryBuild, type Outcomes } from './build-in-process.js';
 import { mutateTar, sampleTars } from './mutate-tar.js';
-import { Seeded } from './seeded.js';
+import { Seeded } from '../support/seeded.js';
 
 const RUNS = 1000;
 /** Whole builds take longer. */

@@ -3,7 +3,7 @@ import { test } from '../support/workspace.js';
 import { FIRST_SEED } from './build-in-process.js';
 import { dockerfiles } from './dockerfiles.js';
 import { mutateDockerfile } from './mutate-dockerfile.js';
-import { Seeded } from './seeded.js';
+import { Seeded } from '../support/seeded.js';
 
 const RUNS = 60;
 const AT_ONCE = 3;

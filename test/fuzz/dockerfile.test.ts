@@ -10,7 +10,7 @@ import type { Digest } from '../../src/oci/digest.js';
 import { forSeeds, requireOwn } from './build-in-process.js';
 import { dockerfiles } from './dockerfiles.js';
 import { mutateDockerfile } from './mutate-dockerfile.js';
-import { Seeded } from './seeded.js';
+import { Seeded } from '../support/seeded.js';
 
 const RUNS = 4000;
 

@@ -10,7 +10,7 @@ import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { forSeeds, requireOwn } from './build-in-process.js';
 import { mutateJson } from './mutate-json.js';
 import { mutateTar, sampleTars } from './mutate-tar.js';
-import { Seeded } from './seeded.js';
+import { Seeded } from '../support/seeded.js';
 
 const RUNS = 600;
 let dir = '';

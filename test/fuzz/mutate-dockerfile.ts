@@ -1,4 +1,4 @@
-import type { Seeded } from './seeded.js';
+import type { Seeded } from '../support/seeded.js';
 
 /** What the language gives a meaning to, and what a reader may stumble over. */
 const TOKENS: readonly string[] = [

@@ -1,4 +1,4 @@
-import type { Seeded } from './seeded.js';
+import type { Seeded } from '../support/seeded.js';
 
 const VALUES: readonly unknown[] = [
   [null, true, false, -1, 0, 1.5, 1e308, Number.MAX_SAFE_INTEGER, '', ' ', 'x', '\0', '\ud800', '../../x', '/'],

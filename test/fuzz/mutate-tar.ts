@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { makeTar } from '../support/tar.js';
-import type { Seeded } from './seeded.js';
+import type { Seeded } from '../support/seeded.js';
 
 const BLOCK = 512;
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parseAst, type Ast } from '../../src/dockerfile/parse-ast.js';
 import { dockerfiles } from '../fuzz/dockerfiles.js';
 import { mutateDockerfile } from '../fuzz/mutate-dockerfile.js';
-import { Seeded } from '../fuzz/seeded.js';
+import { Seeded } from '../support/seeded.js';
 import { printDockerfile } from '../support/print-dockerfile.js';
 
 /** What a Dockerfile says, without where and how it is written. */
