@@ -4,6 +4,7 @@ export type { BuildOptions, BuildResult, OutputReport } from './options.js';
 export { BuildError, type ErrorCode } from '../base/errors.js';
 export { DockerfileError, type Diagnostic } from '../dockerfile/diagnostic.js';
 export type { BuildEvent } from '../job/events.js';
+export type { HostSettings, RegistrySettings } from '../registry/config.js';
 export type { OutputSpec } from '../exporter/types.js';
 export { parseOutput } from '../exporter/output-spec.js';
 export { parseAnnotation, type ScopedAnnotation } from '../exporter/annotations.js';

@@ -6,12 +6,13 @@ import type { ProvenancePredicate } from '../exporter/provenance/predicate.js';
 import type { ScopedAnnotation } from '../exporter/annotations.js';
 import type { Pushed } from '../exporter/push-destinations.js';
 import type { OutputSpec } from '../exporter/types.js';
+import type { RegistrySettings } from '../registry/config.js';
 
 /** What one build is asked for. Paths are relative to the working directory. */
 export interface BuildOptions {
   /**
    * What COPY and ADD read from: a directory, the address of a git repository, an http(s) URL of an archive or of a
-   * Dockerfile, or `-` for either on stdin.
+   * Dockerfile, `tar://FILE` for an archive, or `-` for either on stdin.
    */
   readonly context: string;
   /** Path of the Dockerfile; default `Dockerfile` in the context, else `dockerfile`. `-` reads stdin. In the context if that is remote. */
@@ -26,6 +27,8 @@ export interface BuildOptions {
   readonly pull?: boolean;
   /** No registry is asked: images come from the store and from layouts. */
   readonly offline?: boolean;
+  /** How registries are spoken to, in addition to what `config.toml` says. */
+  readonly registries?: RegistrySettings;
   /** `os/architecture[/variant]`; default this machine's. */
   readonly platform?: string;
   readonly noCache?: boolean;

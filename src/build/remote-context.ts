@@ -1,5 +1,6 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { constants, createWriteStream, mkdirSync } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fromText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
@@ -41,13 +42,16 @@ type ContextOptions = Pick<BuildOptions, 'context' | 'file' | 'buildArgs' | 'sig
 
 /** A URL that stands for what came on stdin; the name is BuildKit's for it. */
 const STDIN = 'http://buildkit-session/stdin';
+/** The same for an archive among the files of this machine. */
+const ARCHIVE = 'http://buildkit-session/archive';
+const ARCHIVE_PREFIX = 'tar://';
 const NOTHING_TOLD: ReadonlySet<VertexDigest> = new Set();
 /** Name of a file that is the whole context. */
 const FILE = 'context';
 
 /**
  * Opens the context that a build names: a directory, the address of a git repository, an http(s) URL of an archive or
- * of a Dockerfile, or `-`, which is the one or the other on stdin. Finds the Dockerfile in it, or where `file` says.
+ * of a Dockerfile, `tar://FILE`, or `-`, which is the one or the other on stdin. Finds the Dockerfile in it, or where `file` says.
  * `uploads` takes what came on stdin. Throws CONTEXT_INVALID, DOCKERFILE_NOT_FOUND, FETCH_FAILED, USAGE.
  */
 export async function openMainContext(
@@ -58,6 +62,7 @@ export async function openMainContext(
 ): Promise<MainContext> {
   const { context, file } = options;
   if (context === '-') return await fromStdin(options, evaluation, uploads, job);
+  if (context.startsWith(ARCHIVE_PREFIX)) return await fromArchive(options, evaluation, uploads, job);
   const source = (await isDirectory(context)) ? undefined : contextSource(options);
   if (source === undefined) {
     const dockerfile = await readDockerfile(context, file, options);
@@ -105,6 +110,29 @@ async function fromStdin(
   const dir = await store.blobs.tempPath();
   mkdirSync(dir);
   return { file: opened.file, local: { dir, ignore: '' }, told: opened.told };
+}
+
+async function fromArchive(
+  options: ContextOptions,
+  evaluation: Evaluation,
+  uploads: Map<string, string>,
+  job: JobContext,
+): Promise<MainContext> {
+  const file = path.resolve(options.context.slice(ARCHIVE_PREFIX.length));
+  try {
+    await access(file, constants.R_OK);
+  } catch (error) {
+    throw new BuildError('CONTEXT_INVALID', `cannot read the archive \`${file}\` that the context is`, {
+      cause: error,
+    });
+  }
+  uploads.set(ARCHIVE, file);
+  return await fromFile(
+    sourceEdge(httpSource(ARCHIVE, FILE), `[internal] load ${options.context}`),
+    options,
+    evaluation,
+    job,
+  );
 }
 
 /** An archive is unpacked; any other file is the Dockerfile, and the only file of the context. */

@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { wasInterrupted } from './interrupt.js';
+import { withVerb } from './kaniko/verb.js';
 import { main } from './main.js';
 
 /**
@@ -14,7 +15,8 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-const code = await main(process.argv.slice(2));
+const [, program = '', ...words] = process.argv;
+const code = await main(withVerb(program, words));
 // All is wound up: what is left is data for a reader of stdout who takes none, and would keep the process for ever.
 if (code === 130 && wasInterrupted()) process.exit(code);
 process.exitCode = code;

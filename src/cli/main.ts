@@ -255,6 +255,17 @@ export function program(): Command {
     .action(async (_options: object, command: Command) => {
       await (await import('./commands/doctor.js')).run(command.optsWithGlobals(), interruptible());
     });
+  // What kaniko's executor is called with: `entry.ts` puts the verb before it. Its flags are not ours.
+  cli
+    .command('kaniko', { hidden: true })
+    .argument('[flags...]')
+    .allowUnknownOption()
+    .passThroughOptions()
+    .helpOption(false)
+    .action(async (flags: string[]) => {
+      process.exitCode = await (await import('./kaniko/run.js')).run(flags, interruptible());
+    });
+
   // Global options may stand before the verb or after it.
   for (const command of cli.commands)
     command.addOption(new Option('--root <dir>', 'directory of the store').hideHelp());

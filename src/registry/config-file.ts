@@ -43,6 +43,7 @@ export async function parseConfig(text: string, file: string): Promise<ReadonlyM
     const folders = await Promise.all(table.tlsconfigdir.map((dir) => certificatesIn(absolute(dir), file)));
     hosts.set(registryName(name), {
       mirrors: table.mirrors,
+      onlyMirrors: false,
       http: table.http,
       insecure: table.insecure,
       ca: [...table.ca.map(absolute), ...folders.flatMap(({ ca }) => ca)],

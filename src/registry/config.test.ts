@@ -16,7 +16,7 @@ beforeEach(() => {
   env = { HOME: dir, SLIPWAY_CONFIG: file };
 });
 
-const DEFAULTS = { mirrors: [], http: undefined, insecure: false, ca: [], keypairs: [] };
+const DEFAULTS = { mirrors: [], onlyMirrors: false, http: undefined, insecure: false, ca: [], keypairs: [] };
 
 async function fault(text: string): Promise<unknown> {
   writeFileSync(file, text);
@@ -58,7 +58,7 @@ test('the settings of a host', async () => {
     expect(config.host(name)).toEqual({ ...DEFAULTS, mirrors });
   }
   expect(config.host('host:5000')).toEqual({
-    mirrors: [],
+    ...DEFAULTS,
     http: true,
     insecure: true,
     ca: [path.join(dir, 'file.pem'), '/abs/file.pem'],

@@ -8,6 +8,8 @@ import { registryName } from './hosts.js';
 export interface HostSettings {
   /** `host[:port][/path]`, asked in this order before the host itself; for pulls only. */
   readonly mirrors: readonly string[];
+  /** What no mirror gives is not pulled from the host itself. Without mirrors it means nothing. */
+  readonly onlyMirrors: boolean;
   /** Plain HTTP (true), TLS (false); undefined: TLS, and for this machine itself plain HTTP if it does not speak TLS. */
   readonly http: boolean | undefined;
   /** Certificates are not verified, and plain HTTP is taken where there is no TLS. */
@@ -28,7 +30,41 @@ export interface SlipwayConfig {
   host(name: string): HostSettings;
 }
 
-const DEFAULTS: HostSettings = { mirrors: [], http: undefined, insecure: false, ca: [], keypairs: [] };
+const DEFAULTS: HostSettings = {
+  mirrors: [],
+  onlyMirrors: false,
+  http: undefined,
+  insecure: false,
+  ca: [],
+  keypairs: [],
+};
+
+/** What one job says of registries in addition to `config.toml`. */
+export interface RegistrySettings {
+  /** By `host[:port]`; lists go before those of the file, other values replace the file's. */
+  readonly hosts?: Readonly<Record<string, Partial<HostSettings>>>;
+  /** Plain HTTP and unverified TLS are taken too by what pulls, from every registry and mirror. */
+  readonly insecurePulls?: boolean;
+}
+
+/** `config`, with what a job says in addition. */
+export function withSettings(config: SlipwayConfig, { hosts = {} }: RegistrySettings): SlipwayConfig {
+  const added = new Map(Object.entries(hosts).map(([name, settings]) => [registryName(name), settings]));
+  return {
+    host: (name) => {
+      const settings = config.host(name);
+      const own = added.get(registryName(name));
+      if (!own) return settings;
+      return {
+        ...settings,
+        ...own,
+        mirrors: [...(own.mirrors ?? []), ...settings.mirrors],
+        ca: [...(own.ca ?? []), ...settings.ca],
+        keypairs: [...(own.keypairs ?? []), ...settings.keypairs],
+      };
+    },
+  };
+}
 
 /** What holds without a file. */
 export const defaultConfig: SlipwayConfig = { host: () => DEFAULTS };

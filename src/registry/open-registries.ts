@@ -1,4 +1,4 @@
-import { loadConfig, type SlipwayConfig } from './config.js';
+import { loadConfig, withSettings, type RegistrySettings, type SlipwayConfig } from './config.js';
 import type { CredentialSource } from './credentials.js';
 import { StoredCredentials } from './credentials-stored.js';
 import { Mirrors } from './repository-mirrors.js';
@@ -12,6 +12,8 @@ import { defaultSizes, UploadHabits, type UploadSizes } from './upload-habits.js
 export interface RegistriesOptions {
   /** In place of `config.toml`. */
   readonly config?: SlipwayConfig;
+  /** In addition to `config`. */
+  readonly settings?: RegistrySettings;
   /** In place of those that are stored: Docker's `config.json` and what it names. */
   readonly credentials?: CredentialSource;
   readonly userAgent?: string;
@@ -47,17 +49,18 @@ class OpenRegistries implements Registries {
     { use, insecure = false, origins }: RepositoryOptions,
   ): Repository {
     const actions = use === 'pull' ? 'pull' : 'push,pull';
+    const isInsecure = insecure || (use === 'pull' && this.#insecurePulls);
     return new RegistryRepository({
       registry,
       repository,
       endpoint: async () => {
         const { transports } = await this.#open();
-        return new Endpoint({ transport: transports.get(registry, { insecure }), repository, actions });
+        return new Endpoint({ transport: transports.get(registry, { insecure: isInsecure }), repository, actions });
       },
       mirrors: async () =>
-        new Mirrors(use === 'pull' ? await this.#mirrors(registry, repository) : [], this.#brokenMirrors),
+        use === 'pull' ? await this.#mirrors(registry, repository) : new Mirrors([], this.#brokenMirrors),
       ...(origins && { origins }),
-      work: entry(this.#work, `${use} ${insecure} ${registry}/${repository}`, () => new RepositoryWork(this.#timing)),
+      work: entry(this.#work, `${use} ${isInsecure} ${registry}/${repository}`, () => new RepositoryWork(this.#timing)),
       habits: entry(this.#habits, registry, () => new UploadHabits({ ...defaultSizes, ...this.#options.sizes })),
       timing: this.#timing,
     });
@@ -69,17 +72,23 @@ class OpenRegistries implements Registries {
   }
 
   /** A mirror is written `host[:port][/path]`; the path goes before that of the repository. */
-  async #mirrors(registry: string, repository: string): Promise<readonly Endpoint[]> {
+  async #mirrors(registry: string, repository: string): Promise<Mirrors> {
     const { config, transports } = await this.#open();
-    return config.host(registry).mirrors.map((mirror) => {
+    const { mirrors, onlyMirrors } = config.host(registry);
+    const endpoints = mirrors.map((mirror) => {
       const [host = '', ...path] = mirror.split('/').filter((part) => part !== '');
       return new Endpoint({
-        transport: transports.get(host),
+        transport: transports.get(host, { insecure: this.#insecurePulls }),
         repository: [...path, repository].join('/'),
         actions: 'pull',
         mirrorOf: registry,
       });
     });
+    return new Mirrors(endpoints, this.#brokenMirrors, onlyMirrors);
+  }
+
+  get #insecurePulls(): boolean {
+    return this.#options.settings?.insecurePulls ?? false;
   }
 
   async #open(): Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> {
@@ -89,11 +98,13 @@ class OpenRegistries implements Registries {
 
   async #connect(): Promise<{ readonly config: SlipwayConfig; readonly transports: Transports }> {
     const {
-      config = await loadConfig(this.#env),
+      config: base = await loadConfig(this.#env),
+      settings = {},
       credentials = new StoredCredentials({ env: this.#env }),
       userAgent = 'slipway',
       timing,
     } = this.#options;
+    const config = withSettings(base, settings);
     const transports = new Transports({
       config,
       credentials,

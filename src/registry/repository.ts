@@ -128,6 +128,7 @@ export class RegistryRepository implements Repository {
         mirrors.failed(mirror, error);
       }
     }
+    mirrors.requireFallback();
     return await use(await this.#options.endpoint());
   }
 
@@ -148,6 +149,7 @@ export class RegistryRepository implements Repository {
         if (progress.at > before) gave.add(mirror);
       }
     }
+    mirrors.requireFallback();
     yield* download(await this.#options.endpoint(), target, progress, { signal, timing });
   }
 

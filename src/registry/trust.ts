@@ -95,6 +95,8 @@ function readOwn(file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch (error) {
-    throw new BuildError('CONFIG_INVALID', `cannot read \`${file}\`, which config.toml names`, { cause: error });
+    throw new BuildError('CONFIG_INVALID', `cannot read \`${file}\`, which the settings of registries name`, {
+      cause: error,
+    });
   }
 }

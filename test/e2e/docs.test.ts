@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { packageRoot } from '../../src/base/package-root.js';
@@ -30,6 +30,16 @@ test('every command of docs/outputs.md does what the page says', PATIENCE, async
   const dir = pageDirectory(work);
   const replace = { 'localhost:5000': `localhost:${open.port}` };
   expect(await pageFaults(path.join(DOCS, 'outputs.md'), { replace, dir, env: pageEnv(work, bench) })).toEqual([]);
+});
+
+test('every command of docs/kaniko.md does what the page says', PATIENCE, async ({ work, bench }) => {
+  const open = await bench.start();
+  const dir = pageDirectory(work);
+  const executor = path.join(work.path('home'), 'executor');
+  const env = pageEnv(work, bench);
+  symlinkSync(path.join(packageRoot(), 'bin/slipway'), executor);
+  const replace = { 'localhost:5000': `localhost:${open.port}`, '/kaniko/executor': executor };
+  expect(await pageFaults(path.join(DOCS, 'kaniko.md'), { replace, dir, env })).toEqual([]);
 });
 
 test('the command line knows every command and flag that a page names', () => {
