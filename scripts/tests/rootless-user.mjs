@@ -2,6 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { run } from '../process.mjs';
 
 const PREFIX = 'slipway-test-';
+/** Also the users of single tests (`src/worker/isolation/start.fixture.ts`). */
+const OF_A_RUN = /^slipway-(?:test|unit)-(\d+)/;
 
 /**
  * Makes an ordinary user with subordinate ids, whose home is `home`, and gives its ids. The caller removes it. Users
@@ -9,8 +11,8 @@ const PREFIX = 'slipway-test-';
  */
 export async function addUser(home) {
   for (const [name] of records('/etc/passwd')) {
-    const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length)) : undefined;
-    if (pid !== undefined && !readdirSync('/proc').includes(String(pid))) await removeUser({ name });
+    const [, pid] = OF_A_RUN.exec(name) ?? [];
+    if (pid !== undefined && !readdirSync('/proc').includes(pid)) await removeUser({ name });
   }
   const name = `${PREFIX}${process.pid}`;
   await run('useradd', ['--create-home', '--home-dir', home, '--shell', '/bin/sh', '--user-group', name], {

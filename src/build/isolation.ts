@@ -11,14 +11,13 @@ import {
   type IsolationReport,
   type RungName,
 } from '../worker/isolation/ladder.js';
+import { workerLaunch, type WorkerLaunch } from '../worker/isolation/launch.js';
 import { probeIsolation, probeKey } from '../worker/isolation/probe.js';
 import { findPrograms } from '../worker/isolation/programs.js';
-import { spawnArgv } from '../worker/isolation/spawn-argv.js';
 import { dialectOf, type WorkerKind } from '../worker/worker-kind.js';
 
 export interface WorkerStart extends ChosenRung {
-  /** What goes before the worker's command. */
-  readonly argv: readonly string[];
+  readonly launch: WorkerLaunch;
 }
 
 /** Reads `--isolation`; `auto` and nothing leave the choice to the machine. Throws USAGE. */
@@ -38,7 +37,7 @@ export async function chooseWorker(store: Store, wanted: string | undefined, opt
   const chosen = chooseRung(report, name);
   const programs = findPrograms(chosen.rung, process.env);
   if ('reason' in programs) throw new BuildError('ISOLATION_UNAVAILABLE', programs.reason, { hint: programs.hint });
-  return { ...chosen, argv: spawnArgv(chosen.rung, programs) };
+  return { ...chosen, launch: workerLaunch(chosen.rung, programs) };
 }
 
 /** Probes every rung on the store's own file system, now; later builds go by the answer. */

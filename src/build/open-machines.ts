@@ -36,7 +36,7 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
       const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind };
       try {
         const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
-        return await WorkerProcess.start(chosen.argv, settings, { signal: job.signal, onProgress });
+        return await WorkerProcess.start(chosen.launch, settings, { signal: job.signal, onProgress });
       } catch (error) {
         await forgetReports(store);
         throw error;

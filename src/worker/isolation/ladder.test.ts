@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { firstRange } from './id-maps.js';
 import { RUNGS, chooseRung, type IsolationReport } from './ladder.js';
 import { probeIsolation, probeKey } from './probe.js';
 import { findPrograms } from './programs.js';
-import { spawnArgv } from './spawn-argv.js';
+import { workerLaunch } from './launch.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'slipway-ladder-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -57,13 +58,24 @@ test('a probe answers for every rung, as plain data, and leaves nothing behind',
 test('missing programs are named', () => {
   const lack = findPrograms('root', { PATH: '' });
   if ('reason' in lack) expect(lack.reason).toMatch(/is not installed/);
-  else expect(spawnArgv('root', lack)).not.toContain('--user');
+  else expect(workerLaunch('root', lack).argv).not.toContain('--user');
 });
 
 test('the worker dies with its parent and shares no mounts', () => {
-  const argv = spawnArgv('userns', { setpriv: '/s', unshare: '/u' });
+  const idMaps = [{ program: '/m', ranges: [{ inner: 0, outer: 1000, count: 1 }] }];
+  const launch = workerLaunch('userns', { setpriv: '/s', unshare: '/u', shell: '/h', idMaps });
+  const { argv } = launch;
   // a user namespace makes the kernel forget the signal, so it comes first
-  const newUser = ['/u', '--user', '--map-root-user', '--map-auto', '--'];
-  expect(argv.slice(0, 10)).toEqual([...newUser, '/s', '--pdeathsig', 'KILL', '--', '/u']);
+  expect(argv.slice(0, 5)).toEqual(['/u', '--user', '--', '/h', '-c']);
+  expect(argv.slice(6, 12)).toEqual(['sh', '/s', '--pdeathsig', 'KILL', '--', '/u']);
   expect(argv).toEqual(expect.arrayContaining(['--kill-child=SIGKILL', 'private']));
+  expect(launch.idMaps).toBe(idMaps);
+  expect(workerLaunch('root', { setpriv: '/s', unshare: '/u', shell: '/h', idMaps }).idMaps).toEqual([]);
+});
+
+test("the first range that is the user's counts, as it does for `unshare --map-auto`", () => {
+  const text = '# a comment\nother:1:2\nuser:100000:0\n1000:300000:10\nuser:100000:65536\n';
+  expect(firstRange(text, ['user', '1000'])).toEqual({ first: 300000, count: 10 });
+  expect(firstRange(text, ['user', '7'])).toEqual({ first: 100000, count: 65536 });
+  expect(firstRange(text, ['nobody'])).toBeUndefined();
 });

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { chooseRung } from './ladder.js';
 import { probeIsolation } from './probe.js';
 import { findPrograms } from './programs.js';
-import { spawnArgv } from './spawn-argv.js';
+import { startLaunch } from './start-launch.js';
+import { workerLaunch } from './launch.js';
 
 /**
  * What a main process does, between a test and a worker: probes, starts the worker below itself with an IPC channel and
@@ -14,10 +14,11 @@ const report = await probeIsolation(dir, { env: process.env, extent: 'first', si
 const { rung } = chooseRung(report, undefined);
 const programs = findPrograms(rung, process.env);
 if ('reason' in programs) throw new Error(programs.reason);
-const [program = '', ...args] = spawnArgv(rung, programs);
-const worker = spawn(program, [...args, process.execPath, workerFile, rung], {
+const { child: worker, mapped } = startLaunch(workerLaunch(rung, programs), [process.execPath, workerFile, rung], {
+  signal,
   stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
 });
 worker.on('message', (message) => process.send?.(message === 'ready' ? { rung, pid: worker.pid } : message));
+await mapped;
 process.on('message', (message: object) => worker.send(message));
 process.on('disconnect', () => worker.disconnect());

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
@@ -10,7 +9,8 @@ import { findRuntime } from '../../executor/runtime.js';
 import type { WorkerRung } from '../worker-kind.js';
 import { RUNGS, type IsolationReport, type RungReport } from './ladder.js';
 import { findPrograms, type WorkerPrograms } from './programs.js';
-import { spawnArgv } from './spawn-argv.js';
+import { workerLaunch, type WorkerLaunch } from './launch.js';
+import { startLaunch } from './start-launch.js';
 
 export interface ProbeOptions extends Cancel {
   readonly env: NodeJS.ProcessEnv;
@@ -97,14 +97,13 @@ async function tryOverlay(
 ): Promise<Failure | undefined> {
   const place = mkdtempSync(path.join(dir, '.probe-'));
   try {
-    const [program = '', ...args] = spawnArgv(rung, programs);
     const script = ['sh', '-c', SCRIPT, 'sh', place, rung === 'userns' ? ',userxattr' : ''];
-    const { error, stdout, stderr } = await run(program, [...args, ...script], signal, env);
+    const { how, stdout, stderr } = await run(workerLaunch(rung, programs), script, signal, env);
     signal.throwIfAborted();
-    if (!error) return undefined;
+    if (how === 'code 0') return undefined;
     const step = stdout.trim().split('\n').at(-1)?.replace('step:', '') ?? '';
     const said = stderr.trim().split('\n').at(-1) ?? '';
-    return explain(step, said === '' ? error.message : said);
+    return explain(step, said === '' ? `it ended with ${how}` : said);
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -153,15 +152,39 @@ function readSwitch(file: string): string | undefined {
 }
 
 interface Ended {
-  readonly error: Error | null;
+  /** `code N`, the name of a signal, or why it could not start. */
+  readonly how: string;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-function run(file: string, args: readonly string[], signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(file, args, { signal, env: { ...env, LC_ALL: 'C' } }, (error, stdout, stderr) =>
-      resolve({ error, stdout, stderr }),
-    );
+/** Throws ISOLATION_UNAVAILABLE where the process cannot get its ids. */
+async function run(
+  launch: WorkerLaunch,
+  command: readonly string[],
+  signal: AbortSignal,
+  env: NodeJS.ProcessEnv,
+): Promise<Ended> {
+  const { child, mapped } = startLaunch(launch, command, {
+    signal,
+    stdio: ['ignore', 'pipe', 'pipe', 'ignore'],
+    env: { ...env, LC_ALL: 'C' },
   });
+  const stop = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', stop, { once: true });
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', ({ message }) => resolve(message));
+    child.once('close', (code, killedBy) => resolve(killedBy ?? `code ${code}`));
+  });
+  let how: string;
+  try {
+    await mapped;
+  } finally {
+    how = await ended;
+    signal.removeEventListener('abort', stop);
+  }
+  return { how, stdout, stderr };
 }

@@ -1,4 +1,5 @@
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ export interface TestUser {
 
 /** A user with subordinate ids; needs root and useradd. */
 export function makeUser(): TestUser {
-  const name = `slipway-test-${process.pid}`;
+  const name = `slipway-unit-${process.pid}-${randomBytes(2).toString('hex')}`; // tests may share a process
   execFileSync('useradd', ['--no-create-home', '--shell', '/bin/sh', name], { stdio: 'ignore' });
   const id = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
   return {
@@ -73,12 +74,14 @@ export async function launch(
   files: Pick<Fixtures, 'launcher' | 'worker'>,
   dir: string,
   user?: TestUser,
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Launched> {
   const identity = user === undefined ? {} : { uid: user.uid, gid: user.gid };
   const launcher = fork(files.launcher, [files.worker, dir], {
     ...identity,
     execArgv: [],
     cwd: '/',
+    env,
   });
   const failed = once(launcher, 'exit').then(([code]) => Promise.reject(new Error(`the launcher ended with ${code}`)));
   failed.catch(() => undefined);

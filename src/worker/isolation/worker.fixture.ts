@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fromText, toText } from '../../base/bytes.js';
 import { mount } from '../../base/linux/mount.js';
 import { OciRuntime } from '../../executor/oci-runtime.js';
@@ -22,7 +22,8 @@ export type Task =
       readonly abortAfterMs?: number;
     }
   | { readonly op: 'bench'; readonly dir: string; readonly lowers: readonly string[]; readonly times: number }
-  | { readonly op: 'litter'; readonly dir: string };
+  | { readonly op: 'litter'; readonly dir: string }
+  | { readonly op: 'maps' };
 
 export interface Outcome {
   readonly exit?: string;
@@ -56,6 +57,8 @@ async function answer(task: Task): Promise<Outcome> {
         return await runOnce(task, started);
       case 'bench':
         return { ...nothing, ms: await bench(task) };
+      case 'maps':
+        return { ...nothing, output: ['uid_map', 'gid_map', 'setgroups'].map(readOwn).join('') };
       case 'litter':
         mount({ source: 'tmpfs', target: task.dir, type: 'tmpfs' });
         spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' });
@@ -64,6 +67,10 @@ async function answer(task: Task): Promise<Outcome> {
   } catch (error) {
     return { ...nothing, error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) };
   }
+}
+
+function readOwn(name: string): string {
+  return readFileSync(`/proc/self/${name}`, 'latin1');
 }
 
 async function runOnce(task: Extract<Task, { op: 'run' }>, started: number): Promise<Outcome> {

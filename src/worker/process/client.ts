@@ -1,8 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
 import { packageRoot } from '../../base/package-root.js';
+import type { WorkerLaunch } from '../isolation/launch.js';
+import { startLaunch } from '../isolation/start-launch.js';
 import type {
   ContentRequest,
   ExecRequest,
@@ -62,15 +64,18 @@ export class WorkerProcess implements Machine {
   }
 
   /**
-   * Starts a worker with `argv` before the Node.js command: `setpriv … unshare …`, as the chosen rung has it. Throws
-   * WORKER_FAILED with what it wrote to stderr.
+   * Starts a worker in the namespaces of the chosen rung. Throws WORKER_FAILED with what it wrote to stderr, and
+   * ISOLATION_UNAVAILABLE when it cannot get its ids.
    */
-  static async start(argv: readonly string[], settings: WorkerSettings, options: StartOptions): Promise<WorkerProcess> {
+  static async start(launch: WorkerLaunch, settings: WorkerSettings, options: StartOptions): Promise<WorkerProcess> {
     const { signal, onProgress } = options;
     signal.throwIfAborted();
     const entry = path.join(packageRoot(), 'dist', 'worker.js');
-    const [command = process.execPath, ...args] = [...argv, process.execPath, entry];
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'json' });
+    const { child, mapped } = startLaunch(launch, [process.execPath, entry], {
+      signal,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'json',
+    });
     let stderr = '';
     child.stderr!.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-STDERR_KEPT)));
     const ready = new Promise<void>((resolve, reject) => {
@@ -80,9 +85,11 @@ export class WorkerProcess implements Machine {
       void ended(child).then((how) => reject(died(how, stderr)));
       child.once('message', () => resolve());
     });
+    ready.catch(() => undefined); // thrown below, unless there is a better reason
     send(child, { type: 'settings', settings });
     const worker = new WorkerProcess(child, () => stderr, onProgress);
     try {
+      await mapped;
       await ready;
     } catch (error) {
       child.kill('SIGKILL');
