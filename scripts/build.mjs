@@ -12,6 +12,7 @@ const STAMP = path.join(DIST, '.built');
 const ENTRY_POINTS = {
   cli: 'src/cli/entry.ts',
   worker: 'src/worker/process/main.ts',
+  'chroot-launcher': 'src/executor/chroot/launcher.ts',
   index: 'src/build/index.ts',
 };
 

@@ -1,3 +1,4 @@
+import { DEFAULT_CAPABILITIES } from './capabilities.js';
 import { seccompProfile } from './seccomp.js';
 import type { RunMount, RunSpec } from './types.js';
 
@@ -28,24 +29,6 @@ interface OciMount {
 const HOSTNAME = 'buildkitsandbox';
 const SHM_SIZE = 64 * 1024 * 1024;
 
-/** Docker's default set, which is BuildKit's too. */
-const CAPABILITIES = [
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FSETID',
-  'CAP_FOWNER',
-  'CAP_MKNOD',
-  'CAP_NET_RAW',
-  'CAP_SETGID',
-  'CAP_SETUID',
-  'CAP_SETFCAP',
-  'CAP_SETPCAP',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_SYS_CHROOT',
-  'CAP_KILL',
-  'CAP_AUDIT_WRITE',
-];
-
 const MASKED_PATHS = [
   '/proc/acpi',
   '/proc/asound',
@@ -71,7 +54,7 @@ const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
  * works, as in a layer they must; opening them does not.
  */
 export function ociSpec(spec: RunSpec, opts: SpecOptions): object {
-  const capabilities = spec.insecure ? opts.ownCapabilities : CAPABILITIES;
+  const capabilities = spec.insecure ? opts.ownCapabilities : DEFAULT_CAPABILITIES;
   return {
     ociVersion: '1.0.2',
     process: {

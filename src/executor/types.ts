@@ -20,6 +20,8 @@ export type RunMount =
       readonly readonly: boolean;
       /** Nothing in it can be executed, and setuid bits do not count. */
       readonly inert?: boolean;
+      /** What is written to it stays there, as in a cache. Otherwise the source is for this run only. */
+      readonly isKept?: boolean;
     }
   | {
       readonly type: 'tmpfs';

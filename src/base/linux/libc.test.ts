@@ -18,6 +18,8 @@ import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { fromText, toFsPath } from '../bytes.js';
 import { cloneFile, copyFileRange } from './copy-range.js';
+import { changeRoot } from './credentials.js';
+import { execute, reap, setLimit } from './exec.js';
 import { flock, unlockFile } from './flock.js';
 import { lutimes, lutimesNs, majorOf, makeDevice, minorOf, mkfifo, mknod } from './inode.js';
 import { libc, libcNames } from './libc.js';
@@ -175,6 +177,14 @@ test('process controls', () => {
   expect(libc().prctl(36, 0, 0, 0, 0)).toBe(0);
   expect(() => killGroup(1, 'SIGKILL')).toThrow(RangeError);
   expect(killGroup(0x3ffffff, 'SIGKILL')).toBe(false);
+});
+
+test('what changes a process says why it cannot, where it cannot', () => {
+  expect(reap(0x3ffffff)).toBe(false);
+  expect(execute('/absent', ['absent'], [])).toMatchObject({ code: 'ENOENT', syscall: 'execve', path: '/absent' });
+  expect(execute('/bin/true', ['a\0b'], [])).toMatchObject({ code: 'EINVAL' });
+  expect(() => changeRoot(at('absent'))).toThrow(expect.objectContaining({ code: 'ENOENT', syscall: 'chroot' }));
+  expect(() => setLimit(999, 1, -1)).toThrow(expect.objectContaining({ code: 'EINVAL', syscall: 'setrlimit' }));
 });
 
 test('kinds of file systems', () => {

@@ -34,6 +34,17 @@ const signatures = {
   prctl: 'int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)',
   prctlOut: 'int prctl(int option, void *out, uint64_t b, uint64_t c, uint64_t d)',
   lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
+  fcntl: 'int fcntl(int fd, int command, int64_t argument)',
+  chroot: 'int chroot(const char *path)',
+  setgroups: 'int setgroups(uint64_t size, const void *list)',
+  setresgid: 'int setresgid(uint32_t real, uint32_t effective, uint32_t saved)',
+  setresuid: 'int setresuid(uint32_t real, uint32_t effective, uint32_t saved)',
+  capset: 'int capset(const void *header, const void *data)',
+  setrlimit: 'int setrlimit(int resource, const void *limits)',
+  signal: 'int64_t signal(int number, int64_t handler)',
+  sigprocmask: 'int sigprocmask(int how, const void *set, void *old)',
+  execve: 'int execve(const char *path, const char **argv, const char **envp)',
+  waitpid: 'int waitpid(int pid, void *status, int options)',
 } as const;
 
 interface Libc {
@@ -67,6 +78,18 @@ interface Libc {
   /** prctl(2) for the options that write through a pointer. */
   prctlOut(option: number, out: Buffer, b: number, c: number, d: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
+  fcntl(fd: number, command: number, argument: number): number;
+  chroot(path: CString): number;
+  setgroups(size: number, list: Uint32Array): number;
+  setresgid(real: number, effective: number, saved: number): number;
+  setresuid(real: number, effective: number, saved: number): number;
+  capset(header: Uint32Array, data: Uint32Array): number;
+  setrlimit(resource: number, limits: BigUint64Array): number;
+  signal(number: number, handler: number): number;
+  sigprocmask(how: number, set: Uint8Array, old: null): number;
+  /** Both lists end with null. */
+  execve(path: CString, argv: readonly (string | null)[], envp: readonly (string | null)[]): number;
+  waitpid(pid: number, status: null, options: number): number;
   /** Of the last call made on this thread. */
   errno(): number;
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
+import type { ByteString } from '../bytes.js';
 import { hasCode } from '../errors.js';
-import { lastError } from './errno.js';
+import { lastError, toCString } from './errno.js';
 import { libc } from './libc.js';
 
 const PR_SET_PDEATHSIG = 1;
@@ -35,6 +36,11 @@ export function parentDeathSignal(): number {
  */
 export function unshareMounts(): void {
   if (libc().unshare(CLONE_FS | CLONE_NEWNS) !== 0) throw lastError('unshare');
+}
+
+/** Changes the working directory of this process, also where Node's own idea of the current one is out of date. */
+export function changeDirectory(dir: ByteString): void {
+  if (libc().chdir(toCString(dir, 'chdir')) !== 0) throw lastError('chdir', dir);
 }
 
 /** Signals every process of a group. False when none is left. */

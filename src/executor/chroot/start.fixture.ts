@@ -1,0 +1,131 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { findProgram } from '../runtime.js';
+import type { RunSpec } from '../types.js';
+import type { FixtureAnswer, FixtureTask } from './worker.fixture.js';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const NODE_MODULES = path.join(HERE, '../../../node_modules');
+
+/** What Docker gives to a container: no CAP_SYS_ADMIN above all. */
+const DOCKER =
+  '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap';
+
+/** A worker of this rung with the capabilities of an ordinary container, and a directory that stands for the store. */
+export class ChrootWorker {
+  readonly dir: string;
+  readonly #bundles: string;
+  #child: ChildProcess | undefined;
+  #roots = 0;
+
+  private constructor(dir: string, bundles: string) {
+    this.dir = dir;
+    this.#bundles = bundles;
+  }
+
+  static async start(capabilities = DOCKER): Promise<ChrootWorker> {
+    const bundles = await bundle();
+    const dir = mkdtempSync(path.join(tmpdir(), 'slipway-chroot-'));
+    for (const name of ['work', 'notes', 'caches']) mkdirSync(path.join(dir, name));
+    const worker = new ChrootWorker(dir, bundles);
+    worker.restart(capabilities);
+    return worker;
+  }
+
+  get pid(): number {
+    return this.#child!.pid!;
+  }
+
+  restart(capabilities = DOCKER): void {
+    this.#child = spawn(
+      'setpriv',
+      [`--bounding-set=${capabilities}`, '--inh-caps=-all', process.execPath, path.join(this.#bundles, 'worker.mjs')],
+      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    );
+  }
+
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child!, 'exit');
+    this.#child!.kill('SIGKILL');
+    await ended;
+  }
+
+  async run(spec: Partial<RunSpec>, task: Partial<FixtureTask> = {}): Promise<FixtureAnswer> {
+    this.send(spec, task);
+    return await this.answer();
+  }
+
+  /** Of the next run that ends. */
+  async answer(): Promise<FixtureAnswer> {
+    return ((await once(this.#child!, 'message')) as [FixtureAnswer])[0];
+  }
+
+  send(spec: Partial<RunSpec>, task: Partial<FixtureTask> = {}): void {
+    const whole: RunSpec = {
+      rootfs: '',
+      args: ['true'],
+      env: ['PATH=/bin'],
+      cwd: '/',
+      user: { uid: 0, gid: 0, additionalGids: [0] },
+      network: 'host',
+      mounts: [],
+      ...spec,
+    };
+    const options = {
+      workDir: path.join(this.dir, 'work'),
+      notes: path.join(this.dir, 'notes'),
+      lock: path.join(this.dir, 'lock'),
+      launcher: path.join(this.#bundles, 'launcher.mjs'),
+    };
+    this.#child!.send({ spec: whole, options, ...task } satisfies FixtureTask);
+  }
+
+  /** A root with busybox. */
+  makeRoot(): string {
+    const root = path.join(this.dir, 'work', `root${this.#roots++}`);
+    for (const name of ['bin', 'etc', 'root', 'home/app', 'tmp']) mkdirSync(path.join(root, name), { recursive: true });
+    const program = findProgram('busybox', process.env);
+    if (program === undefined) throw new Error('busybox is not installed: `npm test` installs busybox-static');
+    cpSync(program, path.join(root, 'bin/busybox'));
+    for (const name of execFileSync(program, ['--list'], { encoding: 'utf8' }).split('\n')) {
+      if (name !== '' && name !== 'busybox') symlinkSync('busybox', path.join(root, 'bin', name));
+    }
+    writeFileSync(path.join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n');
+    writeFileSync(path.join(root, 'etc/group'), 'root:x:0:\napp:x:1000:\n');
+    return root;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child!.exitCode === null && this.#child!.signalCode === null) {
+      const ended = once(this.#child!, 'exit');
+      this.#child!.disconnect();
+      await ended;
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.#bundles, { recursive: true, force: true });
+  }
+}
+
+async function bundle(): Promise<string> {
+  const outdir = mkdtempSync(path.join(tmpdir(), 'slipway-fixtures-'));
+  await build({
+    entryPoints: { worker: path.join(HERE, 'worker.fixture.ts'), launcher: path.join(HERE, 'launcher.ts') },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    outExtension: { '.js': '.mjs' },
+    outdir,
+    logLevel: 'error',
+  });
+  for (const name of ['koffi', '@koromix']) {
+    cpSync(path.join(NODE_MODULES, name), path.join(outdir, 'node_modules', name), { recursive: true });
+  }
+  return outdir;
+}
