@@ -19,6 +19,7 @@ import { openMainContext, withoutTold } from './remote-context.js';
 import { openSources } from './sources.js';
 import { provenanceOf } from './provenance.js';
 import { requireExportable } from './require-exportable.js';
+import { requireNoProcess } from './require-no-process.js';
 import { StepCounter, withPlaces } from './steps.js';
 
 /**
@@ -88,6 +89,7 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
     );
     checker.refuseWarnings();
     requireAllowed(converted.target, options);
+    requireNoProcess(converted.target, file, options);
     const ref = await withPlaces(file, converted.target, job, (job) => evaluate(converted.target, evaluation, job));
     const invocationId = randomBytes(16).toString('hex');
     const facts = { options, converted, file, context, sources, job, startedAt, invocationId };

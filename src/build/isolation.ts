@@ -73,7 +73,7 @@ export async function expectedDialect(store: Store, isolation: string | undefine
     | IsolationReport
     | undefined;
   const kind = kept && kindOf(kept, wanted);
-  if (kind) return dialectOf(kind);
+  if (kept) return kind && dialectOf(kind);
   return process.getuid?.() === 0 ? 'trusted' : 'user';
 }
 

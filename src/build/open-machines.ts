@@ -20,7 +20,8 @@ export interface OpenMachinesOptions {
 export function openMachines({ store, job, isolation, trustHostCa }: OpenMachinesOptions): Machines {
   parseIsolation(isolation); // a wrong name is an error also where no worker is needed
   const contexts = new ContextViews();
-  const layers = new LayerContent(store);
+  const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
+  const layers = new LayerContent(store, { onProgress });
   return new Machines({
     store,
     contexts,
@@ -35,7 +36,6 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
       const kind = { rung: chosen.rung, trees: chosen.trees };
       const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind };
       try {
-        const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
         return await WorkerProcess.start(chosen.launch, settings, { signal: job.signal, onProgress });
       } catch (error) {
         await forgetReports(store);

@@ -47,6 +47,7 @@ export async function withPlaces<T>(
   }
 }
 
-function placeOf({ fileName, source }: DockerfileSource, { location }: VertexOptions): BuildError['place'] {
+/** The lines of the Dockerfile that a step comes from; undefined for one that comes from none. */
+export function placeOf({ fileName, source }: DockerfileSource, { location }: VertexOptions): BuildError['place'] {
   return location && { fileName, source, startLine: location.startLine, endLine: location.endLine };
 }

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
+import { replaceFile } from '../base/atomic-file.js';
 import { counted } from '../base/counted.js';
-import { BuildError } from '../base/errors.js';
+import { BuildError, hasCode } from '../base/errors.js';
+import { OnceMap } from '../base/once-map.js';
 import { decompress } from '../layer/compression.js';
-import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
 import type { TarSink } from '../layer/tar-reader.js';
-import { isPlainLayer } from '../oci/descriptor.js';
-import { hexOf, type DiffId } from '../oci/digest.js';
+import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
+import { isPlainLayer, mediaTypes } from '../oci/descriptor.js';
+import { hexOf, type Digest, type DiffId } from '../oci/digest.js';
+import { readChunks } from '../store/blobs.js';
+import { withPassingLock } from '../store/lock.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
-import { replaceFile } from '../base/atomic-file.js';
-import { readFile } from 'node:fs/promises';
-import { hasCode } from '../base/errors.js';
-import { readChunks } from '../store/blobs.js';
+import type { Progress } from './machine.js';
+import { UnpackReport } from './unpack-report.js';
 
 const MAX_SPARSE_GAP = 256 * 1024;
 
@@ -21,13 +24,22 @@ export interface ReadOptions extends Cancel {
   readonly onProgress?: (current: number) => void;
 }
 
+export interface LayerContentOptions {
+  /** Told how far the unpacking of a layer is. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
 /** The layers of the store, read: tables of contents, which are made once and kept, and contents of single files. */
 export class LayerContent {
   readonly #store: Store;
+  readonly #options: LayerContentOptions;
   readonly #tocs = new Map<string, Promise<Toc>>();
+  readonly #making = new OnceMap<string, LayerFact>();
+  readonly #plain = new Map<string, LayerFact>();
 
-  constructor(store: Store) {
+  constructor(store: Store, options: LayerContentOptions = {}) {
     this.#store = store;
+    this.#options = options;
   }
 
   /** The table of contents of a layer; without one, the layer is read once. Throws IMAGE_INVALID, ARCHIVE_INVALID. */
@@ -44,7 +56,11 @@ export class LayerContent {
 
   /** Reads the whole layer, checked against blob digest and diffId; `also` sees every entry. Keeps the table. */
   async read(fact: LayerFact, also: TarSink | undefined, opts: ReadOptions): Promise<Toc> {
-    const toc = await buildToc(this.#unpacked(fact, opts), also);
+    return await this.#readTar(fact, this.#unpacked(fact, opts), also);
+  }
+
+  async #readTar(fact: LayerFact, tar: AsyncIterable<Buffer>, also: TarSink | undefined): Promise<Toc> {
+    const toc = await buildToc(tar, also);
     if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
     await this.save(toc);
     if (!isPlainLayer(fact.blob.mediaType)) {
@@ -81,34 +97,70 @@ export class LayerContent {
     return isPlainLayer(fact.blob.mediaType) ? blob : decompress(blob);
   }
 
-  /** The content of one file of a layer, holes as zeros. From a compressed layer that takes reading up to the file. */
+  /**
+   * The same layer with its bytes plain, so that they can be read at any place. A compressed one is unpacked once: its tar
+   * has the diffID as its digest, lies under that in the store, and is what others find there. Throws as `read`.
+   */
+  plain(fact: LayerFact, opts: Cancel): Promise<LayerFact> {
+    if (isPlainLayer(fact.blob.mediaType)) return Promise.resolve(fact);
+    const key = `${fact.diffId} ${fact.blob.digest}`;
+    const made = this.#plain.get(key);
+    if (made) return Promise.resolve(made);
+    return this.#making.run(key, opts.signal, async (signal) => {
+      const digest = fact.diffId as string as Digest;
+      const size = (await this.#plainSize(fact, { signal })) ?? (await this.#unpackPlain(fact, { signal }));
+      const plain = { diffId: fact.diffId, blob: { mediaType: mediaTypes.layer, digest, size } };
+      this.#plain.set(key, plain);
+      return plain;
+    });
+  }
+
+  /** Bytes of the tar if all of it is there, and if the layer is known to be that. */
+  async #plainSize(fact: LayerFact, opts: Cancel): Promise<number | undefined> {
+    if (!(await this.#isKnown(fact))) return undefined;
+    const there = await this.#store.blobs.size(fact.diffId as string as Digest);
+    return there !== undefined && there === (await this.toc(fact, opts)).size ? there : undefined;
+  }
+
+  /** Under a lock, so that of several builds that want it one does it. Gives the bytes. */
+  async #unpackPlain(fact: LayerFact, opts: Cancel): Promise<number> {
+    const { blobs, paths } = this.#store;
+    return await withPassingLock(paths.lock(`plain-${hexOf(fact.diffId)}`), opts.signal, async () => {
+      const known = await this.#plainSize(fact, opts);
+      if (known !== undefined) return known;
+      const report = new UnpackReport(fact, this.#options.onProgress);
+      const temp = await blobs.tempPath();
+      const file = await open(temp, 'wx', 0o644);
+      try {
+        const tar = this.#unpacked(fact, { ...opts, onProgress: report.update });
+        const { size } = await this.#readTar(fact, copiedTo(tar, file), undefined);
+        await file.close();
+        await blobs.adopt(temp, fact.diffId as string as Digest);
+        return size;
+      } catch (error) {
+        await file.close();
+        await rm(temp, { force: true });
+        throw error;
+      } finally {
+        report.end();
+      }
+    });
+  }
+
+  /** The content of one file of a layer, holes as zeros. A compressed layer is made plain for it. */
   async *file(fact: LayerFact, entry: TocEntry, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
     if (entry.size === 0) return;
+    const plain = this.#store.blobs.path((await this.plain(fact, opts)).blob.digest);
     const fragments = entry.fragments ?? [{ offset: 0, length: entry.size }];
     let at = entry.dataOffset ?? 0;
     let position = 0;
     for (const { offset, length } of fragments) {
       yield* zeros(offset - position);
-      yield* this.#range(fact, at, length, opts);
+      yield* readChunks(plain, { ...opts, start: at, length });
       at += length;
       position = offset + length;
     }
     yield* zeros(entry.size - position);
-  }
-
-  async *#range(fact: LayerFact, start: number, length: number, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
-    if (isPlainLayer(fact.blob.mediaType)) {
-      yield* readChunks(this.#store.blobs.path(fact.blob.digest), { ...opts, start, length });
-      return;
-    }
-    let position = 0;
-    for await (const chunk of this.#unpacked(fact, opts)) {
-      const from = Math.max(0, start - position);
-      const to = Math.min(chunk.length, start + length - position);
-      if (to > from) yield chunk.subarray(from, to);
-      position += chunk.length;
-      if (position >= start + length) return;
-    }
   }
 
   /** The table that was kept for the diffID: only if the blob is known to unpack to that, whatever its image says. */
@@ -139,6 +191,14 @@ function foreign({ diffId, blob }: LayerFact, found: string): BuildError {
   return new BuildError('IMAGE_INVALID', `layer \`${blob.digest}\` unpacks to \`${found}\`, not to \`${diffId}\``, {
     hint: 'the config of the base image does not belong to its layers; get the image again',
   });
+}
+
+/** The same bytes, written to a file as they pass. */
+async function* copiedTo(tar: AsyncIterable<Buffer>, file: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of tar) {
+    for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten;
+    yield chunk;
+  }
 }
 
 function* zeros(count: number): Generator<Buffer, void, undefined> {

@@ -125,9 +125,12 @@ export class Machines {
 
   /** Where a change that a RUN will stand on is written as a tree at once. */
   async #makesTrees(): Promise<boolean> {
-    this.#kind ??= this.#options.workerKind();
-    const kind = await this.#kind;
+    const kind = await this.#workerKind();
     return kind !== undefined && !keepsLayers(kind);
+  }
+
+  #workerKind(): Promise<WorkerKind | undefined> {
+    return (this.#kind ??= this.#options.workerKind());
   }
 
   /** Ends the worker, if one was started. */
@@ -158,10 +161,14 @@ export class Machines {
     return (await this.#layers(ref)) !== undefined;
   }
 
-  /** And every layer lies uncompressed, so contents can be read from it at any place. */
+  /**
+   * And contents can be read from it at any place: every layer lies uncompressed, or there is no worker that could unpack
+   * it, so that this process makes it plain.
+   */
   async #isReadableHere(ref: RefId): Promise<boolean> {
     const layers = await this.#layers(ref);
-    return layers !== undefined && layers.every((layer) => isPlainLayer(layer.blob.mediaType));
+    if (!layers) return false;
+    return layers.every((layer) => isPlainLayer(layer.blob.mediaType)) || (await this.#workerKind()) === undefined;
   }
 
   async #layers(ref: RefId): Promise<readonly LayerFact[] | undefined> {

@@ -13,13 +13,14 @@ import type { ContextViews } from './context/context-views.js';
 import { EmptyView } from './empty-view.js';
 import type { LayerContent } from './layer-content.js';
 import type { OpInput, RefId } from './machine.js';
+import { RootTimeView } from './root-time-view.js';
 import type { Trees } from './trees/types.js';
 
 /** A file system that can be read, whichever face it has, for as long as it is not disposed of. */
 export interface OpenView {
   readonly view: RefView;
   /** Where the bytes of a regular file lie on this machine; undefined when they must be read through the view. */
-  locate(path: ByteString): PackContent | undefined;
+  locate(path: ByteString): Promise<PackContent | undefined>;
   [Symbol.dispose](): void;
 }
 
@@ -47,7 +48,7 @@ export class RefViews {
     const view = this.#contexts.view(input);
     return {
       view,
-      locate: (at) => {
+      locate: async (at) => {
         const file = view.hostPath(at);
         return { kind: 'file', file: typeof file === 'string' ? fromText(file) : fromBytes(file) };
       },
@@ -55,21 +56,23 @@ export class RefViews {
     };
   }
 
-  /** Through tables of contents where every change has one and its bytes lie plain, else as a mounted tree. */
+  /**
+   * Through tables of contents where every change has one and its bytes lie plain, else as a mounted tree. Where there are no
+   * trees, what lies compressed is made plain when it is read.
+   */
   async openRef(ref: RefId, opts: OpenOptions): Promise<OpenView> {
-    if (ref === null) return { view: new EmptyView(), locate: () => undefined, [Symbol.dispose]: () => undefined };
+    if (ref === null)
+      return { view: new EmptyView(), locate: async () => undefined, [Symbol.dispose]: () => undefined };
     const layers = await this.#layersOf(ref);
     const readable = layers?.every((layer) => isPlainLayer(layer.blob.mediaType)) ?? false;
-    if (layers && (readable || !this.#trees)) {
-      const made = (await this.#store.refs.load(ref))?.createdAt ?? opts.now ?? 0;
-      return this.#overLayers(layers, Math.floor(made / 1000), opts);
-    }
+    const made = Math.floor(((await this.#store.refs.load(ref))?.createdAt ?? opts.now ?? 0) / 1000);
+    if (layers && (readable || !this.#trees)) return this.#overLayers(layers, made, opts);
     if (!this.#trees) throw new Error(`the ref ${ref} is a tree, and this process cannot mount it`);
     const mounted = await this.#trees.mount(ref, opts);
     const root = fromText(mounted.root);
     return {
-      view: mounted.view,
-      locate: (at) => ({ kind: 'file', file: `${root}/${at}` }),
+      view: layers ? new RootTimeView(mounted.view, made) : mounted.view,
+      locate: async (at) => ({ kind: 'file', file: `${root}/${at}` }),
       [Symbol.dispose]: () => mounted[Symbol.dispose](),
     };
   }
@@ -80,10 +83,11 @@ export class RefViews {
     const view = new TocView(tocs, (index, entry) => this.#layers.file(layers[index]!, entry, opts), rootMtime);
     return {
       view,
-      locate: (at) => {
+      locate: async (at) => {
         const found = view.locate(at);
-        const blob = found && layers[found.layer]?.blob;
-        if (!found || !blob || !isPlainLayer(blob.mediaType) || found.entry.fragments) return undefined;
+        const layer = found && layers[found.layer];
+        if (!layer || found.entry.fragments) return undefined;
+        const { blob } = await this.#layers.plain(layer, opts);
         const file = fromText(this.#store.blobs.path(blob.digest));
         return { kind: 'range', file, offset: found.entry.dataOffset ?? 0 };
       },
@@ -109,7 +113,7 @@ export async function contentOf(
   scratchDir: string,
   name: string,
 ): Promise<PackContent> {
-  const located = locate(at);
+  const located = await locate(at);
   if (located) return located;
   const file = path.join(scratchDir, name);
   const fd = openSync(file, 'wx');

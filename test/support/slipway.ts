@@ -15,6 +15,8 @@ export interface SlipwayOptions {
   readonly input?: string | Buffer;
   /** stdin is not closed: more may come, and does not. */
   readonly holdInput?: boolean;
+  /** A program with arguments that starts the command line, as another user for example. */
+  readonly launcher?: readonly string[];
   /** Makes the process the leader of a group, so that a whole group can be signalled as a terminal does. */
   readonly group?: boolean;
 }
@@ -38,9 +40,10 @@ export class RunningSlipway {
   #stderr = '';
   #over = false;
 
-  constructor(args: readonly string[], { cwd, env, input, holdInput, group }: SlipwayOptions) {
+  constructor(args: readonly string[], { cwd, env, input, holdInput, launcher = [], group }: SlipwayOptions) {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
-    this.child = spawn(process.execPath, [BIN, ...args], {
+    const [program = '', ...rest] = [...launcher, process.execPath, BIN, ...args];
+    this.child = spawn(program, rest, {
       // A name that the store does not know must not make a test ask registries of the world.
       env: { ...inherited, SLIPWAY_OFFLINE: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],

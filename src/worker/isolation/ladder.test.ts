@@ -37,7 +37,7 @@ test('no rung is an error with the reasons and what to do', () => {
     expect.objectContaining({
       code: 'ISOLATION_UNAVAILABLE',
       message: expect.stringContaining('root: about root; userns: about userns'),
-      hint: 'do this',
+      hint: 'do this; `slipway doctor` tells more',
     }),
   );
   expect(() => chooseRung(report(['root']), 'chroot')).toThrow('`--isolation=chroot` is not possible: about chroot');

@@ -54,7 +54,12 @@ export function chooseRung(report: IsolationReport, wanted: RungName | undefined
     wanted === undefined
       ? `this machine does not allow RUN: ${reasons.map(({ name, reason }) => `${name}: ${reason}`).join('; ')}`
       : `\`--isolation=${wanted}\` is not possible: ${reasons[0]?.reason ?? 'not in this version'}`,
-    { hint: hint ?? 'run `slipway doctor` to see what this machine allows, and how to get more' },
+    {
+      hint:
+        hint === undefined
+          ? 'run `slipway doctor` to see what this machine allows, and how to get more'
+          : `${hint}; \`slipway doctor\` tells more`,
+    },
   );
 }
 

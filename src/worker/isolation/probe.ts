@@ -5,6 +5,7 @@ import type { Cancel } from '../../base/abort.js';
 import { fromText } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
 import { fileSystemType } from '../../base/linux/statfs.js';
+import { isLinux } from '../../base/platform.js';
 import { findRuntime } from '../../executor/runtime.js';
 import type { WorkerRung } from '../worker-kind.js';
 import { RUNGS, type IsolationReport, type RungReport } from './ladder.js';
@@ -28,6 +29,7 @@ export async function probeIsolation(dir: string, options: ProbeOptions): Promis
   for (const { name } of RUNGS) {
     const skip = found && options.extent === 'first';
     if (skip) rungs.push({ name, available: false, reason: 'not tried: a better one works' });
+    else if (name !== 'none' && !isLinux) rungs.push({ name, available: false, reason: 'needs Linux' });
     else if (name === 'root' || name === 'userns') rungs.push(await probeRung(name, dir, options));
     else if (name === 'none') rungs.push({ name, available: true, reason: 'needs nothing of the machine' });
     else rungs.push({ name, available: false, reason: 'not in this version' });

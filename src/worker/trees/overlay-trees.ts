@@ -10,11 +10,11 @@ import { LayerUnpacker } from '../../layer/unpack.js';
 import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../../snapshot/overlay.js';
 import { TreeView } from '../../snapshot/tree-view.js';
 import { withPassingLock } from '../../store/lock.js';
-import type { LayerFact } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
 import type { TarSink } from '../../layer/tar-reader.js';
 import { EmptyView } from '../empty-view.js';
 import type { LayerContent } from '../layer-content.js';
+import { UnpackReport } from '../unpack-report.js';
 import type { Progress, RefId } from '../machine.js';
 import { packUpper } from './pack-upper.js';
 import type { ActiveTree, Mounted, Trees } from './types.js';
@@ -23,7 +23,6 @@ import type { ActiveTree, Mounted, Trees } from './types.js';
 export type OverlayDialect = 'trusted' | 'user' | 'single';
 
 const NAME_BYTES = 8;
-const REPORT_BYTES = 4 * 1024 * 1024;
 const MAX_LOWERS = maxLowers(NAME_BYTES);
 
 /**
@@ -93,22 +92,13 @@ export class OverlayTrees implements Trees {
     mkdirSync(target);
     using lower = this.#mount(below);
     using unpacker = this.#unpacker(target, lower, below);
-    await this.#layers.read(layer, unpacker, { ...opts, onProgress: this.#report(layer) });
-    this.#onProgress({ ...unpacking(layer), current: layer.blob.size, done: true });
+    const report = new UnpackReport(layer, this.#onProgress);
+    await this.#layers.read(layer, unpacker, { ...opts, onProgress: report.update });
+    report.end();
     unpacker.finish();
     const tree = this.#keep(target);
     await refs.saveTree(id, this.#dialect, tree);
     return tree;
-  }
-
-  /** Tells of every few megabytes: a message for every chunk would cost more than the unpacking. */
-  #report(layer: LayerFact): (current: number) => void {
-    let told = 0;
-    return (current) => {
-      if (current - told < REPORT_BYTES) return;
-      told = current;
-      this.#onProgress({ ...unpacking(layer), current, done: false });
-    };
   }
 
   async write(id: string, parent: RefId, write: (sink: TarSink) => void, opts: Cancel): Promise<void> {
@@ -244,8 +234,4 @@ export class OverlayTrees implements Trees {
  */
 function highestOnly(trees: readonly string[]): readonly string[] {
   return trees.filter((tree, i) => trees.lastIndexOf(tree) === i);
-}
-
-function unpacking({ diffId, blob }: LayerFact): Pick<Progress, 'item' | 'total'> {
-  return { item: `unpacking ${diffId.slice(7, 19)}`, total: blob.size };
 }
