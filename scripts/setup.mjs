@@ -32,6 +32,11 @@ const PROGRAMS = {
     { names: ['skopeo'], package: 'skopeo', why: 'reads images back, as a judge from outside' },
     { names: ['umoci'], package: 'umoci', why: 'unpacks images, as a judge from outside' },
     { names: ['runc'], package: 'runc', why: 'the other OCI runtime: the tests try both' },
+    {
+      names: ['fuse-overlayfs'],
+      package: 'fuse-overlayfs',
+      why: 'stacks trees where overlayfs cannot: the tests try both',
+    },
     { names: ['busybox'], package: 'busybox-static', why: 'is the root file system of small test images' },
     { names: ['git'], package: 'git', why: 'serves the repositories that tests build from' },
     { names: ['openssl'], package: 'openssl', why: 'makes the certificates of registries in tests' },

@@ -20,11 +20,15 @@ import { mkfifo, mknod, lutimes } from '../base/linux/inode.js';
 import { lsetxattr } from '../base/linux/xattr.js';
 import { dirOf, joinPath } from './entry-path.js';
 import type { FileNode } from './merged-tree.js';
+import { opaqueName, whiteoutName } from './whiteout.js';
 
 type Meta = FileNode['meta'];
 
-/** How a tree says that something of a lower tree is gone: by overlayfs's markers, or by being all there is. */
-export type TreeDialect = 'overlay-trusted' | 'overlay-user' | 'plain';
+/**
+ * How a tree says that something of a lower tree is gone: by overlayfs's markers, by names as in a layer, which
+ * fuse-overlayfs reads on every file system, or by being all there is.
+ */
+export type TreeDialect = 'overlay-trusted' | 'overlay-user' | 'fuse' | 'plain';
 
 export interface NodeWriterOptions {
   readonly dialect: TreeDialect;
@@ -118,12 +122,24 @@ export class NodeWriter {
 
   /** Hides what lower trees have at `path`, where nothing is now. */
   makeWhiteout(path: ByteString): void {
+    if (this.#options.dialect === 'fuse') return this.#makeMark(whiteoutName(path));
     this.#do(path, () => mknod(this.#at(path), 'char', 0, 0, 0));
   }
 
+  removeWhiteout(path: ByteString): void {
+    this.removeFile(this.#options.dialect === 'fuse' ? whiteoutName(path) : path);
+  }
+
   makeOpaque(path: ByteString): void {
-    const name = this.#options.dialect === 'overlay-user' ? 'user.overlay.opaque' : 'trusted.overlay.opaque';
+    const { dialect } = this.#options;
+    if (dialect === 'fuse') return this.#makeMark(opaqueName(path));
+    const name = dialect === 'overlay-user' ? 'user.overlay.opaque' : 'trusted.overlay.opaque';
     this.#do(path, () => lsetxattr(this.#at(path), name, Buffer.from('y')));
+  }
+
+  /** One that is there already is good. */
+  #makeMark(path: ByteString): void {
+    this.#do(path, () => closeSync(openSync(toFsPath(this.#at(path)), 'w', 0o600)));
   }
 
   /** Owner, attributes and mode, in the order that keeps all: chown clears setuid and capabilities. */
@@ -149,8 +165,8 @@ export class NodeWriter {
   }
 
   #setXattr(full: ByteString, name: string, value: Buffer, meta: Meta): void {
-    // overlayfs reads its own attributes as commands: a layer must not give it any
-    if (/^(trusted|user)\.overlay\./.test(name)) return;
+    // overlayfs and fuse-overlayfs read their own attributes as commands: a layer must not give them any
+    if (/^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\./.test(name)) return;
     try {
       lsetxattr(full, name, value);
     } catch (error) {

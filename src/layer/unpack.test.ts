@@ -97,15 +97,16 @@ async function viewOf(layers: readonly (readonly PackItem[])[]): Promise<TocView
 }
 
 /** What a mount of the trees shows; undefined where this machine does not let us mount. */
-function mounted(trees: readonly string[]): string[] | undefined {
+function mounted(trees: readonly string[], how: 'overlay' | 'fuse' = 'overlay'): string[] | undefined {
   const point = path.join(scratch, 'mount');
   if (!existsSync(point)) mkdirSync(point);
   const lowers = [...trees].reverse();
   if (lowers.length === 1) lowers.push(makeDir('nothing'));
   try {
-    execFileSync('mount', ['-t', 'overlay', '-o', `ro,lowerdir=${lowers.join(':')}`, 'overlay', point], {
-      stdio: 'ignore',
-    });
+    const options = ['-o', `ro,lowerdir=${lowers.join(':')}`];
+    const [program, args] =
+      how === 'fuse' ? ['fuse-overlayfs', options] : ['mount', ['-t', 'overlay', ...options, 'overlay']];
+    execFileSync(program, [...args, point], { stdio: 'ignore' });
   } catch {
     return undefined;
   }
@@ -346,6 +347,22 @@ test.skipIf(!isRoot)(
         if (shown) expect(shown).toEqual(expected);
       }),
       { numRuns: 100 },
+    );
+  },
+  120_000,
+);
+
+test.skipIf(!isRoot || !existsSync('/usr/bin/fuse-overlayfs') || !existsSync('/dev/fuse'))(
+  'table of contents and a mount by fuse-overlayfs agree, whatever the layers (needs root)',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLayers, async (layers) => {
+        rmSync(scratch, { recursive: true, force: true });
+        mkdirSync(scratch);
+        const expected = describeView(await viewOf(layers));
+        expect(mounted(await unpackStack(layers, { dialect: 'fuse' }), 'fuse')).toEqual(expected);
+      }),
+      { numRuns: 60 },
     );
   },
   120_000,

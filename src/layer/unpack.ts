@@ -44,6 +44,8 @@ export class LayerUnpacker implements TarSink {
   readonly #writer: NodeWriter;
   readonly #isPlain: boolean;
   readonly #lowerDirs: readonly ByteString[];
+  /** Nothing is below, so the target is seen as it is, with the names that are marks. */
+  readonly #showsMarks: boolean;
   /** Names that exist in the target, put there by this layer. */
   readonly #there = new Set<TreeNode>();
   /** Markers of removal that were made, by the directory that they are in. */
@@ -60,6 +62,7 @@ export class LayerUnpacker implements TarSink {
     this.#writer = new NodeWriter(target, { dialect: options.dialect, owners: options.owners ?? 'keep' });
     this.#isPlain = options.dialect === 'plain';
     this.#lowerDirs = options.lowerDirs ?? [];
+    this.#showsMarks = options.dialect === 'fuse' && this.#lowerDirs.length === 0;
     this.#there.add(this.#tree.root);
     if (!this.#isPlain) {
       this.#writer.setMeta('', this.#tree.root.file.meta);
@@ -195,7 +198,7 @@ export class LayerUnpacker implements TarSink {
     const dir = applied.dirs.at(-1)!;
     for (const node of applied.hidden) this.#vacate(node);
     if (this.#isPlain) return;
-    if (applied.kind === 'opaque') return this.#makeOpaque(dir);
+    if (applied.kind === 'opaque') return this.#showsMarks ? undefined : this.#makeOpaque(dir);
     const below = this.#tree.lowerEntry(dir, applied.name);
     if (applied.kept) {
       const isDir = applied.kept.file.meta.type === 'dir' && this.#there.has(applied.kept);
@@ -213,7 +216,7 @@ export class LayerUnpacker implements TarSink {
   #makeOpaque(dir: TreeNode): void {
     this.#writer.makeOpaque(dir.path);
     const clear = (node: TreeNode): void => {
-      for (const path of this.#whiteouts.get(node) ?? []) this.#writer.removeFile(path);
+      for (const path of this.#whiteouts.get(node) ?? []) this.#writer.removeWhiteout(path);
       this.#whiteouts.delete(node);
       for (const child of node.children.values()) if (child !== 'removed') clear(child);
     };
@@ -221,7 +224,7 @@ export class LayerUnpacker implements TarSink {
   }
 
   #dropWhiteout(dir: TreeNode, path: ByteString): void {
-    if (this.#whiteouts.get(dir)?.delete(path)) this.#writer.removeFile(path);
+    if (this.#whiteouts.get(dir)?.delete(path)) this.#writer.removeWhiteout(path);
   }
 
   /** Directories of the view become directories of the target, with what the view says of them. */

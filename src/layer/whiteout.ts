@@ -27,12 +27,22 @@ export function whiteoutOf(path: ByteString): Whiteout {
 
 /** The entry that marks `path` as removed, as containerd writes it: an empty file of mode 0 from 1970. */
 export function whiteoutEntry(path: ByteString): Entry {
-  return marker(joinPath(dirOf(path), PREFIX + baseOf(path)));
+  return marker(whiteoutName(path));
 }
 
 /** The entry that makes a directory opaque. */
 export function opaqueEntry(dir: ByteString): Entry {
-  return marker(joinPath(dir, OPAQUE));
+  return marker(opaqueName(dir));
+}
+
+/** The name that says that `path` is removed. */
+export function whiteoutName(path: ByteString): ByteString {
+  return joinPath(dirOf(path), PREFIX + baseOf(path));
+}
+
+/** The name that says that a directory is opaque. */
+export function opaqueName(dir: ByteString): ByteString {
+  return joinPath(dir, OPAQUE);
 }
 
 function marker(path: ByteString): Entry {

@@ -23,16 +23,19 @@ export function copyTree(from: ByteString, to: ByteString, { signal }: Cancel): 
       return;
     }
     if (entry.inode !== undefined) names.set(entry.inode, target);
-    if (entry.type !== 'dir') {
-      create(entry, source, target);
-    } else {
-      signal.throwIfAborted();
-      if (path !== '') mkdirSync(toFsPath(target));
-      for (const name of readdirSync(toFsPath(source), 'latin1')) copy(`${path}/${name}`);
-    }
+    if (entry.type !== 'dir') return copyEntry(entry, source, target);
+    signal.throwIfAborted();
+    if (path !== '') mkdirSync(toFsPath(target));
+    for (const name of readdirSync(toFsPath(source), 'latin1')) copy(`${path}/${name}`);
     applyMetadata(entry, target);
   };
   copy('');
+}
+
+/** Copies one object that is no directory, as `copyTree` does, to a name that is free. */
+export function copyEntry(entry: TreeEntry, source: ByteString, target: ByteString): void {
+  create(entry, source, target);
+  applyMetadata(entry, target);
 }
 
 function create(entry: TreeEntry, source: ByteString, target: ByteString): void {

@@ -1,6 +1,9 @@
 import {
+  appendFileSync,
   chmodSync,
+  existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -16,8 +19,11 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toFsPath } from '../base/bytes.js';
 import { lsetxattr } from '../base/linux/xattr.js';
+import { FuseMount } from './fuse-overlay.js';
+import { settleUpper } from './fuse-upper.js';
 import { diffUpper } from './overlay-diff.js';
 import { mountActive, mountView, unmountTree } from './overlay.js';
+import { partLinks } from './part-links.js';
 import { TreeView } from './tree-view.js';
 import type { Change, LowerView } from './types.js';
 
@@ -40,7 +46,7 @@ const put = (file: string, content = ''): void => {
 };
 
 /** Mounts `l0`, `l1` and `u` at `m`, changes them, and tells the difference. */
-async function diff(change: (m: string) => void): Promise<readonly Change[]> {
+async function diffOfOverlay(change: (m: string) => void): Promise<readonly Change[]> {
   const opts = { dir, userxattr: false };
   mountActive(['l0', 'l1'], 'u', 'w', 'm', opts);
   try {
@@ -56,6 +62,35 @@ async function diff(change: (m: string) => void): Promise<readonly Change[]> {
   }
 }
 
+/** The same by fuse-overlayfs, as `FuseStacking` uses it. */
+async function diffOfFuse(change: (m: string) => void): Promise<readonly Change[]> {
+  for (const name of ['l0', 'l1']) partLinks(path.join(dir, name), { signal });
+  const since = lstatSync(path.join(dir, 'u'), { bigint: true }).mtimeNs;
+  const lowers = ['l0', 'l1'];
+  const active = { lowers, target: 'm', changes: { upper: 'u', work: 'w' } };
+  const mount = await FuseMount.open(fuse, dir, active, { signal });
+  try {
+    change(path.join(dir, 'm'));
+    await mount.finish({ signal });
+  } finally {
+    mount.drop();
+  }
+  const below = await FuseMount.open(fuse, dir, { lowers, target: 'v' }, { signal });
+  try {
+    const view = new TreeView(path.join(dir, 'v'));
+    settleUpper(path.join(dir, 'u'), view, since, { signal });
+    return await diffUpper(path.join(dir, 'u'), view, { signal, marks: 'names' });
+  } finally {
+    below.drop();
+  }
+}
+
+const fuse = '/usr/bin/fuse-overlayfs';
+const ways = [
+  { name: 'overlayfs', diff: diffOfOverlay, able: root },
+  { name: 'fuse-overlayfs', diff: diffOfFuse, able: root && existsSync(fuse) && existsSync('/dev/fuse') },
+];
+
 function say(changes: readonly Change[]): readonly string[] {
   return changes.map((change) => {
     if (change.kind === 'removed') return `-${change.path}`;
@@ -64,7 +99,9 @@ function say(changes: readonly Change[]): readonly string[] {
   });
 }
 
-describe.skipIf(!root)('changes of an overlay (need root)', () => {
+describe.each(ways)('changes as $name tells them (needs root)', ({ diff, able }) => {
+  beforeEach(({ skip }) => skip(!able, 'not root, or not installed'));
+
   test('order is that of a tree walk, parents first, names as bytes', async () => {
     const changes = await diff((m) => {
       for (const name of ['d/a', 'd/a.b', 'd/a-b']) mkdirSync(`${m}/${name}`, { recursive: true });
@@ -200,6 +237,34 @@ describe.skipIf(!root)('changes of an overlay (need root)', () => {
       'hardlink s2>s',
     ]);
     expect(changes[2]).toMatchObject({ entry: { size: 0 } });
+  });
+
+  test('a directory in which files were only changed keeps its time; one with another name does not', async () => {
+    for (const name of ['a/f', 'a/sub/f', 'b/f', 'c/f', 'd/f']) put(`l0/${name}`, '1');
+    for (const name of ['a/sub', 'a', 'b', 'c', 'd']) utimesSync(path.join(dir, 'l0', name), 1000, 1000);
+    const changes = await diff((m) => {
+      for (const name of ['a/f', 'a/sub/f', 'b/f', 'c/f']) appendFileSync(`${m}/${name}`, '2');
+      writeFileSync(`${m}/b/new`, '');
+      utimesSync(`${m}/c`, 2000, 2000);
+      unlinkSync(`${m}/d/f`);
+    });
+    const times = new Map(changes.map((one) => (one.kind === 'present' ? [one.entry.path, one.entry.mtime] : ['', 0])));
+    expect([times.get('a'), times.get('a/sub'), times.get('c')]).toEqual([1000, 1000, 2000]);
+    expect(times.get('b')).toBeGreaterThan(2000);
+    expect(times.get('d')).toBeGreaterThan(2000);
+  });
+
+  test('what is made in a tree of marks alone is no mark', async () => {
+    put('l0/d/x');
+    put('l1/e');
+    const changes = await diff((m) => {
+      rmSync(`${m}/d`, { recursive: true });
+      mkdirSync(`${m}/d`);
+      mkdirSync(`${m}/n/n`, { recursive: true });
+      unlinkSync(`${m}/e`);
+      writeFileSync(`${m}/e`, 'again');
+    });
+    expect(say(changes)).toEqual(['dir d', '-d/x', 'file e', 'dir n', 'dir n/n']);
   });
 });
 

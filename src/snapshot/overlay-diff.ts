@@ -4,8 +4,16 @@ import { type ByteString, toFsPath } from '../base/bytes.js';
 import { lgetxattr } from '../base/linux/xattr.js';
 import { ChangeList } from './change-list.js';
 import { sameEntry } from './same-entry.js';
-import { isOpaque, isWhiteout, toTreeEntry } from './tree-entry.js';
+import { isOpaque, isWhiteout, toTreeEntry, WHITEOUT } from './tree-entry.js';
 import type { Change, LowerView } from './types.js';
+
+export interface DiffOptions extends Cancel {
+  /**
+   * What says that a name of below is gone. 'overlay', the default: overlayfs's own marks. 'names': also `.wh.NAME` and
+   * `.wh..wh..opq`, as fuse-overlayfs writes where it may not make devices or set attributes; no other name begins so.
+   */
+  readonly marks?: 'overlay' | 'names';
+}
 
 /**
  * What the upper directory of an overlay changes against what lies below, in the order and form of a layer: a walk of
@@ -16,13 +24,17 @@ import type { Change, LowerView } from './types.js';
  * `lower` should say nanoseconds (`TreeView` does): without them a file rewritten within the same second to
  * the same size and content counts as unchanged.
  */
-export async function diffUpper(upper: ByteString, lower: LowerView, { signal }: Cancel): Promise<readonly Change[]> {
+export async function diffUpper(
+  upper: ByteString,
+  lower: LowerView,
+  { signal, marks = 'overlay' }: DiffOptions,
+): Promise<readonly Change[]> {
   const changes = new ChangeList(upper);
-  await walk({ upper, lower, signal, changes }, '', false);
+  await walk({ upper, lower, signal, changes, marks }, '', false);
   return changes.finish();
 }
 
-interface Walk extends Cancel {
+interface Walk extends Required<DiffOptions> {
   readonly upper: ByteString;
   readonly lower: LowerView;
   readonly changes: ChangeList;
@@ -31,15 +43,27 @@ interface Walk extends Cancel {
 /** In an opaque directory names of below are gone unless they are here again; elsewhere a whiteout says so. */
 async function walk(at: Walk, dir: ByteString, opaque: boolean): Promise<void> {
   at.signal.throwIfAborted();
-  const present = readdirSync(toFsPath(under(at.upper, dir)), 'latin1').sort();
-  const lost = opaque ? without(at.lower.list(dir) ?? [], present) : [];
+  const { present, removed } = namesIn(at, dir);
+  const lost = (opaque ? without(at.lower.list(dir) ?? [], present) : without(removed, present)).toSorted();
   let next = 0;
   for (const name of present) {
-    for (; next < lost.length && (lost[next] as string) < name; next++)
-      at.changes.remove(join(dir, lost[next] as string));
+    for (; next < lost.length && (lost[next] as string) < name; next++) remove(at, join(dir, lost[next] as string));
     await visit(at, join(dir, name), opaque);
   }
-  for (; next < lost.length; next++) at.changes.remove(join(dir, lost[next] as string));
+  for (; next < lost.length; next++) remove(at, join(dir, lost[next] as string));
+}
+
+/** The names that a directory has, and those that names in it say are gone. */
+function namesIn({ upper, marks }: Walk, dir: ByteString): Record<'present' | 'removed', readonly ByteString[]> {
+  const names = readdirSync(toFsPath(under(upper, dir)), 'latin1').sort();
+  if (marks === 'overlay') return { present: names, removed: [] };
+  const isMark = (name: ByteString): boolean => name.startsWith(WHITEOUT);
+  const removed = names.filter(isMark).map((name) => name.slice(WHITEOUT.length));
+  return { present: names.filter((name) => !isMark(name)), removed };
+}
+
+function remove({ changes, lower }: Walk, path: ByteString): void {
+  if (lower.lstat(path)) changes.remove(path);
 }
 
 async function visit(at: Walk, path: ByteString, inOpaque: boolean): Promise<void> {
@@ -57,7 +81,7 @@ async function visit(at: Walk, path: ByteString, inOpaque: boolean): Promise<voi
   if (entry.type !== 'dir') return;
   refuseRedirect(fullPath);
   // Below an opaque directory nothing shows through, whether or not the directories in it are marked as well.
-  await walk(at, path, below?.type === 'dir' && (inOpaque || isOpaque(fullPath)));
+  await walk(at, path, below?.type === 'dir' && (inOpaque || isOpaque(fullPath, at.marks)));
 }
 
 function refuseRedirect(fullPath: ByteString): void {

@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { Cancel } from '../base/abort.js';
 import { fromText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { MNT_DETACH, MS, bindMount, mount, unmount } from '../base/linux/mount.js';
-import { copyTree } from './copy-tree.js';
 
 export interface OverlayOptions {
   /**
@@ -104,17 +102,4 @@ function plain(name: string): string {
 
 function absolute(dir: string, name: string): string {
   return name.startsWith('/') ? name : `${dir}/${name}`;
-}
-
-/**
- * Merges trees, lowest first, into the empty directory `into`, by copying what a view of them at `target` shows.
- * For stacks that are higher than `maxLowers`.
- */
-export function flatten(lowers: readonly string[], target: string, into: string, opts: OverlayOptions & Cancel): void {
-  mountView(lowers, target, opts);
-  try {
-    copyTree(fromText(absolute(opts.dir, target)), fromText(absolute(opts.dir, into)), opts);
-  } finally {
-    unmountTree(absolute(opts.dir, target));
-  }
 }

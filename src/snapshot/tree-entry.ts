@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { type ByteString, toFsPath } from '../base/bytes.js';
 import { majorOf, minorOf } from '../base/linux/inode.js';
 import { lgetxattr, llistxattr } from '../base/linux/xattr.js';
@@ -50,17 +50,25 @@ export function isWhiteout(stat: BigIntStats): boolean {
   return (stat.mode & S_IFMT) === 0o020000n && stat.rdev === 0n;
 }
 
-/** A directory of an upper tree that hides what is below. */
-export function isOpaque(fullPath: ByteString): boolean {
-  return OPAQUE.some((name) => lgetxattr(fullPath, name)?.toString() === 'y');
+/** Begins the name of a file that says that another name is gone, where there are such. */
+export const WHITEOUT = '.wh.';
+const OPAQUE_NAME = '.wh..wh..opq';
+
+/** A directory of an upper tree that hides what is below; see `DiffOptions` for the marks. */
+export function isOpaque(fullPath: ByteString, marks: 'overlay' | 'names' = 'overlay'): boolean {
+  if (OPAQUE.some((name) => lgetxattr(fullPath, name)?.toString() === 'y')) return true;
+  return marks === 'names' && existsSync(toFsPath(`${fullPath}/${OPAQUE_NAME}`));
 }
 
-const OPAQUE = ['trusted.overlay.opaque', 'user.overlay.opaque'];
+const OPAQUE = ['trusted.overlay.opaque', 'user.overlay.opaque', 'user.fuseoverlayfs.opaque'];
+
+/** Attributes by which overlayfs and fuse-overlayfs tell themselves something. */
+const OWN_ATTRIBUTE = /^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\./;
 
 function readXattrs(fullPath: ByteString): ReadonlyMap<string, Buffer> | undefined {
   let found: Map<string, Buffer> | undefined;
   for (const name of llistxattr(fullPath)) {
-    if (name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')) continue;
+    if (OWN_ATTRIBUTE.test(name)) continue;
     const value = lgetxattr(fullPath, name);
     if (value !== undefined) (found ??= new Map()).set(name, value);
   }

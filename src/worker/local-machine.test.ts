@@ -7,7 +7,8 @@ import { unmountBelow } from '../base/linux/mounts-below.js';
 import { Store } from '../store/store.js';
 import { LayerContent } from './layer-content.js';
 import { LocalMachine } from './local-machine.js';
-import { OverlayTrees } from './trees/overlay-trees.js';
+import { OverlayStacking } from './trees/overlay-stacking.js';
+import { StackedTrees } from './trees/stacked-trees.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-machine-'));
 afterAll(() => {
@@ -19,7 +20,14 @@ test.skipIf(process.getuid?.() !== 0)(
   'leaving in the middle of a call takes its mounts and folders (needs root)',
   async () => {
     const { store, lease } = await Store.open(path.join(base, 'store'), { signal: new AbortController().signal });
-    const trees = new OverlayTrees(store, new LayerContent(store), 'trusted');
+    const trees = new StackedTrees({
+      store,
+      layers: new LayerContent(store),
+      dialect: 'trusted',
+      stacking: new OverlayStacking(store.paths.trees, 'overlay-trusted'),
+      keepsLayers: false,
+      onProgress: undefined,
+    });
     const opts = { signal: new AbortController().signal };
     const lower = await trees.mountActive(null, opts);
     writeFileSync(path.join(lower.root, 'f'), 'kept');

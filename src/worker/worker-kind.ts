@@ -27,10 +27,11 @@ export function dialectOf({ rung, trees }: WorkerKind): TreeDialect {
 
 /**
  * Whether every change has its layer from the start, because its tree alone would not tell all: plain trees are changed
- * by the next step, and those of a single id do not have their owners.
+ * by the next step, those for fuse-overlayfs do not have which names are one file, and those of a single id do not have
+ * their owners.
  */
 export function keepsLayers({ rung, trees }: WorkerKind): boolean {
-  return trees === 'plain' || rung === 'userns-single';
+  return trees !== 'overlay' || rung === 'userns-single';
 }
 
 export function hasUserNamespace({ rung }: WorkerKind): boolean {

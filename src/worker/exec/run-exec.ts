@@ -24,6 +24,7 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   using mounts = await openExecMounts(request, support.privateDir, parts, opts);
   const spec = await runSpec(request, tree, support.dir, mounts);
   const status = await starting(op.meta.args, () => support.executor.run(spec, opts));
+  tree.check?.();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
   if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args);
   const { refs } = parts.store;

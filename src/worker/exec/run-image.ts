@@ -25,5 +25,6 @@ export async function runThrowAway(request: RunImageRequest, parts: TreeParts, o
     },
     { signal: opts.signal, onOutput: opts.onOutput, onStart: (deliver) => opts.signals.subscribe(deliver) },
   );
+  tree.check?.();
   return status.kind === 'exited' ? status.code : 128 + (os.constants.signals[status.signal] ?? 0);
 }

@@ -1,8 +1,7 @@
-import type { Cancel } from '../../base/abort.js';
 import type { ByteString } from '../../base/bytes.js';
 import type { PackItem } from '../../layer/pack.js';
 import { whiteoutEntry } from '../../layer/whiteout.js';
-import { diffUpper } from '../../snapshot/overlay-diff.js';
+import { diffUpper, type DiffOptions } from '../../snapshot/overlay-diff.js';
 import type { Change, LowerView } from '../../snapshot/types.js';
 import type { LayerFact } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
@@ -15,7 +14,7 @@ export async function packUpper(
   lower: LowerView,
   store: Store,
   layers: LayerContent,
-  opts: Cancel,
+  opts: DiffOptions,
 ): Promise<LayerFact> {
   return await writeLayer(itemsOf(await diffUpper(upper, lower, opts)), store, layers);
 }

@@ -15,6 +15,11 @@ export interface Mounted {
 export interface ActiveTree extends Mounted {
   /** Keeps the changes as those of the ref `id`, whose parent is the ref it stands on. Nothing may use the root any more. */
   commit(id: string, opts: Cancel): Promise<void>;
+  /**
+   * Throws WORKER_FAILED when the file system broke while it was in use: what a process says then is worth nothing. Absent
+   * where the kernel alone serves it.
+   */
+  readonly check?: () => void;
 }
 
 export interface ActiveOptions extends Cancel {

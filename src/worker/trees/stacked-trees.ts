@@ -7,9 +7,10 @@ import { OnceMap } from '../../base/once-map.js';
 import { removeTree } from '../../base/remove-tree.js';
 import { BuildError } from '../../base/errors.js';
 import { LayerUnpacker } from '../../layer/unpack.js';
-import { flatten, maxLowers, mountActive, mountView, unmountTree } from '../../snapshot/overlay.js';
+import { copyTree } from '../../snapshot/copy-tree.js';
 import { TreeView } from '../../snapshot/tree-view.js';
 import { withPassingLock } from '../../store/lock.js';
+import type { TreeDialect } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
 import type { TarSink } from '../../layer/tar-reader.js';
 import { EmptyView } from '../empty-view.js';
@@ -17,35 +18,41 @@ import type { LayerContent } from '../layer-content.js';
 import { UnpackReport } from '../unpack-report.js';
 import type { Progress, RefId } from '../machine.js';
 import { packUpper } from './pack-upper.js';
+import type { ActiveStack, Stack, Stacking } from './stacking.js';
+import { NAME_BYTES } from './tree-name.js';
 import type { ActiveTree, Mounted, Trees } from './types.js';
 
-/** What the marks in a tree are called, and whose ids its files have. */
-export type OverlayDialect = 'trusted' | 'user' | 'single';
-
-const NAME_BYTES = 8;
-const MAX_LOWERS = maxLowers(NAME_BYTES);
+export interface StackedTreesOptions {
+  readonly store: Store;
+  readonly layers: LayerContent;
+  /** What the trees are kept as. */
+  readonly dialect: TreeDialect;
+  readonly stacking: Stacking;
+  /** Whether a change gets its layer when it is committed (`keepsLayers`). */
+  readonly keepsLayers: boolean;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
 
 /**
- * The trees of the store, for a process with its own mount namespace: unpacked from layers when first needed, stacked
- * by overlayfs. Unfinished ones lie in the job's work folder; a rename makes them trees.
+ * The trees of the store, for a process with its own mount namespace: unpacked from layers when first needed, and
+ * stacked. Unfinished ones lie in the job's work folder; a rename makes them trees.
  */
-export class OverlayTrees implements Trees {
+export class StackedTrees implements Trees {
   readonly #store: Store;
   readonly #layers: LayerContent;
-  readonly #dialect: OverlayDialect;
+  readonly #dialect: TreeDialect;
+  readonly #stacking: Stacking;
+  readonly #keepsLayers: boolean;
   readonly #onProgress: (progress: Progress) => void;
   readonly #unpacking = new OnceMap<string, string>();
 
-  constructor(
-    store: Store,
-    layers: LayerContent,
-    dialect: OverlayDialect,
-    onProgress: (progress: Progress) => void = () => undefined,
-  ) {
+  constructor({ store, layers, dialect, stacking, keepsLayers, onProgress }: StackedTreesOptions) {
     this.#store = store;
-    this.#onProgress = onProgress;
+    this.#onProgress = onProgress ?? (() => undefined);
     this.#layers = layers;
     this.#dialect = dialect;
+    this.#stacking = stacking;
+    this.#keepsLayers = keepsLayers;
   }
 
   /** Names of the trees that make up a ref, lowest first. */
@@ -90,12 +97,13 @@ export class OverlayTrees implements Trees {
     using work = this.workDir();
     const target = path.join(work.dir, 'u');
     mkdirSync(target);
-    using lower = this.#mount(below);
+    using lower = await this.#mount(below, opts);
     using unpacker = this.#unpacker(target, lower, below);
     const report = new UnpackReport(layer, this.#onProgress);
     await this.#layers.read(layer, unpacker, { ...opts, onProgress: report.update });
     report.end();
     unpacker.finish();
+    this.#stacking.prepare(target, opts);
     const tree = this.#keep(target);
     await refs.saveTree(id, this.#dialect, tree);
     return tree;
@@ -106,7 +114,7 @@ export class OverlayTrees implements Trees {
     using work = this.workDir();
     const target = path.join(work.dir, 'u');
     mkdirSync(target);
-    using lower = this.#mount(below);
+    using lower = await this.#mount(below, opts);
     using unpacker = this.#unpacker(target, lower, below);
     write(unpacker);
     unpacker.finish();
@@ -117,15 +125,20 @@ export class OverlayTrees implements Trees {
     const { refs } = this.#store;
     if (await refs.layer(ref)) return;
     const all = await this.ensure(ref, opts);
-    using lower = this.#mount(all.slice(0, -1));
-    const upper = fromText(this.path(all.at(-1)!));
-    await refs.saveLayer(ref, await packUpper(upper, lower.view, this.#store, this.#layers, opts));
+    using lower = await this.#mount(all.slice(0, -1), opts);
+    await this.#pack(ref, this.path(all.at(-1)!), lower, opts);
+  }
+
+  async #pack(ref: string, upper: string, lower: Mounted, opts: Cancel): Promise<void> {
+    const marks = this.#stacking.marks === 'fuse' ? 'names' : 'overlay';
+    const layer = await packUpper(fromText(upper), lower.view, this.#store, this.#layers, { ...opts, marks });
+    await this.#store.refs.saveLayer(ref, layer);
   }
 
   /** Writes layers' entries into a new tree over `lower`, which shows the trees `below`. */
   #unpacker(target: string, lower: Mounted, below: readonly string[]): LayerUnpacker {
     return new LayerUnpacker(fromText(target), {
-      dialect: this.#dialect === 'trusted' ? 'overlay-trusted' : 'overlay-user',
+      dialect: this.#stacking.marks,
       lower: lower.view,
       lowerDirs: [...below].reverse().map((tree) => fromText(this.path(tree))),
     });
@@ -154,22 +167,28 @@ export class OverlayTrees implements Trees {
   }
 
   async mount(ref: RefId, opts: Cancel): Promise<Mounted> {
-    return this.#mount(await this.ensure(ref, opts));
+    return await this.#mount(await this.ensure(ref, opts), opts);
   }
 
   /** Mounts trees read-only, lowest first; none is an empty file system. */
-  #mount(trees: readonly string[]): Mounted {
+  async #mount(trees: readonly string[], opts: Cancel): Promise<Mounted> {
     if (trees.length === 0) return { root: '/var/empty', view: new EmptyView(), [Symbol.dispose]: () => undefined };
     const work = this.workDir();
     const root = path.join(work.dir, 'm');
-    mkdirSync(root);
-    const lowers = this.#bounded(highestOnly(trees), work.dir);
-    mountView(lowers, this.#relative(root), this.#overlay());
+    let stack: Stack;
+    try {
+      mkdirSync(root);
+      const lowers = await this.#bounded(highestOnly(trees), work.dir, opts);
+      stack = await this.#stacking.view(lowers, this.#relative(root), opts);
+    } catch (error) {
+      work[Symbol.dispose]();
+      throw error;
+    }
     return {
       root,
       view: new TreeView(fromText(root)),
       [Symbol.dispose]: () => {
-        unmountTree(root);
+        stack[Symbol.dispose]();
         work[Symbol.dispose]();
       },
     };
@@ -179,50 +198,56 @@ export class OverlayTrees implements Trees {
     const trees = await this.ensure(ref, opts);
     const work = this.workDir();
     const [upper, scratch, root] = ['u', 'w', 'm'].map((name) => path.join(work.dir, name)) as [string, string, string];
-    for (const dir of [upper, scratch, root]) mkdirSync(dir);
-    const lowers = this.#bounded(highestOnly(trees), work.dir);
-    mountActive(lowers, this.#relative(upper), this.#relative(scratch), this.#relative(root), {
-      ...this.#overlay(),
-      volatile: true,
-    });
-    let mounted = true;
-    const unmount = (): void => {
-      if (mounted) unmountTree(root);
-      mounted = false;
-    };
+    let stack: ActiveStack;
+    try {
+      for (const dir of [upper, scratch, root]) mkdirSync(dir);
+      const lowers = await this.#bounded(highestOnly(trees), work.dir, opts);
+      const names = [upper, scratch, root].map((dir) => this.#relative(dir)) as [string, string, string];
+      stack = await this.#stacking.active(lowers, ...names, opts);
+    } catch (error) {
+      work[Symbol.dispose]();
+      throw error;
+    }
     return {
       root,
       view: new TreeView(fromText(root)),
+      check: () => stack.check(),
       commit: async (id) => {
-        unmount();
-        await this.#store.refs.saveTree(id, this.#dialect, this.#keep(upper));
+        await this.#commit(id, stack, upper, trees, opts);
       },
       [Symbol.dispose]: () => {
-        unmount();
+        stack[Symbol.dispose]();
         work[Symbol.dispose]();
       },
     };
   }
 
-  /** A stack that is too high for one overlay gets its lowest trees merged into one, for this use. */
-  #bounded(trees: readonly string[], workDir: string): readonly string[] {
-    if (trees.length <= MAX_LOWERS) return trees;
-    const lowest = trees.slice(0, MAX_LOWERS);
-    const [merged, view] = [path.join(workDir, 'f'), path.join(workDir, 'v')];
+  async #commit(id: string, stack: ActiveStack, upper: string, trees: readonly string[], opts: Cancel): Promise<void> {
+    await stack.finish(opts);
+    if (this.#keepsLayers) {
+      using lower = await this.#mount(trees, opts);
+      stack.settle(lower.view, opts);
+      await this.#pack(id, upper, lower, opts);
+      this.#stacking.prepare(upper, opts);
+    }
+    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(upper));
+  }
+
+  /** A stack that is too high gets its lowest trees merged into one, for this use. */
+  async #bounded(trees: readonly string[], workDir: string, opts: Cancel): Promise<readonly string[]> {
+    const { maxLowers } = this.#stacking;
+    if (trees.length <= maxLowers) return trees;
+    const [merged, at] = [path.join(workDir, 'f'), path.join(workDir, 'v')];
     mkdirSync(merged);
-    mkdirSync(view);
-    flatten(lowest, this.#relative(view), this.#relative(merged), {
-      ...this.#overlay(),
-      signal: new AbortController().signal,
-    });
-    return this.#bounded([this.#relative(merged), ...trees.slice(MAX_LOWERS)], workDir);
+    mkdirSync(at);
+    {
+      using _view = await this.#stacking.view(trees.slice(0, maxLowers), this.#relative(at), opts);
+      copyTree(fromText(at), fromText(merged), opts);
+    }
+    return await this.#bounded([this.#relative(merged), ...trees.slice(maxLowers)], workDir, opts);
   }
 
-  #overlay(): { readonly dir: string; readonly userxattr: boolean } {
-    return { dir: this.#store.paths.trees, userxattr: this.#dialect === 'user' };
-  }
-
-  /** Overlay options are limited to a page and to plain names, so paths are given from the folder of the trees. */
+  /** Stacks are given names from the folder of the trees. */
   #relative(dir: string): string {
     return path.relative(this.#store.paths.trees, dir);
   }

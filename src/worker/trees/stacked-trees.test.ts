@@ -8,7 +8,8 @@ import type { DiffId } from '../../oci/digest.js';
 import { Store } from '../../store/store.js';
 import { LayerContent } from '../layer-content.js';
 import type { Progress } from '../machine.js';
-import { OverlayTrees } from './overlay-trees.js';
+import { OverlayStacking } from './overlay-stacking.js';
+import { StackedTrees } from './stacked-trees.js';
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'slipway-trees-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -31,7 +32,15 @@ test('jobs that unpack the same layer at the same time keep one tree', async () 
   await store.refs.saveLayer(id, fact);
   const told: Progress[] = [];
   const trees = jobs.map(
-    (job) => new OverlayTrees(job.store, new LayerContent(job.store), 'user', (one) => told.push(one)),
+    (job) =>
+      new StackedTrees({
+        store: job.store,
+        layers: new LayerContent(job.store),
+        dialect: 'user',
+        stacking: new OverlayStacking(job.store.paths.trees, 'overlay-user'),
+        keepsLayers: false,
+        onProgress: (one) => told.push(one),
+      }),
   );
   const names = await Promise.all(trees.map((one) => one.ensure(id, opts)));
   expect(readdirSync(store.paths.trees)).toEqual(names[0]);

@@ -1,0 +1,51 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import type { Cancel } from '../base/abort.js';
+import { type ByteString, toFsPath } from '../base/bytes.js';
+import { lutimes } from '../base/linux/inode.js';
+import { lgetxattr, lremovexattr } from '../base/linux/xattr.js';
+import { isOpaque, WHITEOUT } from './tree-entry.js';
+import type { LowerView } from './types.js';
+
+/** fuse-overlayfs notes on a regular file that it copied up where it had it from. */
+const ORIGIN = 'user.fuseoverlayfs.origin';
+
+/**
+ * Gives the upper directory that fuse-overlayfs leaves the times that overlayfs would have left, and takes off its notes,
+ * by which it would take files for one that have been parted.
+ *
+ * To copy up a file it moves it into its directory, which gets a new time by that. So a directory of below whose names
+ * are all copied-up ones, and which got its time since `since`, gets back the time it has below. A directory that a
+ * process gave the present time, in which it only changed files, gets back its older time as well.
+ */
+export function settleUpper(upper: ByteString, lower: LowerView, since: bigint, { signal }: Cancel): void {
+  const walk = (dir: ByteString): void => {
+    signal.throwIfAborted();
+    const full = under(upper, dir);
+    const below = lower.lstat(dir);
+    const { mtimeNs } = lstatSync(toFsPath(full), { bigint: true });
+    let copied = 0;
+    let made = isOpaque(full, 'names') ? 1 : 0;
+    for (const name of readdirSync(toFsPath(full), 'latin1')) {
+      const path = dir === '' ? name : `${dir}/${name}`;
+      const stat = lstatSync(toFsPath(under(upper, path)));
+      const here = name.startsWith(WHITEOUT) ? undefined : lower.lstat(path);
+      if (stat.isDirectory()) {
+        walk(path);
+        if (here?.type === 'dir' && !isOpaque(under(upper, path), 'names')) copied++;
+        else made++;
+      } else if (stat.isFile() && lgetxattr(under(upper, path), ORIGIN)) {
+        lremovexattr(under(upper, path), ORIGIN);
+        if (here?.type === 'file') copied++;
+        else made++;
+      } else made++;
+    }
+    if (below?.type === 'dir' && copied > 0 && made === 0 && mtimeNs >= since) {
+      lutimes(full, below.mtime, below.mtimeNanoseconds);
+    }
+  };
+  walk('');
+}
+
+function under(root: ByteString, path: ByteString): ByteString {
+  return path === '' ? root : `${root}/${path}`;
+}
