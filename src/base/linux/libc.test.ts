@@ -18,7 +18,7 @@ import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { fromText, toFsPath } from '../bytes.js';
 import { cloneFile, copyFileRange } from './copy-range.js';
-import { changeRoot } from './credentials.js';
+import { asFileUser, changeRoot } from './credentials.js';
 import { execute, reap, setLimit } from './exec.js';
 import { flock, unlockFile } from './flock.js';
 import { lutimes, lutimesNs, majorOf, makeDevice, minorOf, mkfifo, mknod } from './inode.js';
@@ -185,6 +185,12 @@ test('what changes a process says why it cannot, where it cannot', () => {
   expect(execute('/bin/true', ['a\0b'], [])).toMatchObject({ code: 'EINVAL' });
   expect(() => changeRoot(at('absent'))).toThrow(expect.objectContaining({ code: 'ENOENT', syscall: 'chroot' }));
   expect(() => setLimit(999, 1, -1)).toThrow(expect.objectContaining({ code: 'EINVAL', syscall: 'setrlimit' }));
+});
+
+test.skipIf(!root)('a thread is another user for files, for the time of a call (needs root)', () => {
+  writeFileSync(at('closed'), '', { mode: 0o600 });
+  expect(() => asFileUser(12345, 12345, () => readFileSync(at('closed')))).toThrow('EACCES');
+  expect(readFileSync(at('closed'), 'utf8')).toBe('');
 });
 
 test('kinds of file systems', () => {

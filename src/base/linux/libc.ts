@@ -39,6 +39,8 @@ const signatures = {
   setgroups: 'int setgroups(uint64_t size, const void *list)',
   setresgid: 'int setresgid(uint32_t real, uint32_t effective, uint32_t saved)',
   setresuid: 'int setresuid(uint32_t real, uint32_t effective, uint32_t saved)',
+  setfsgid: 'int setfsgid(uint32_t id)',
+  setfsuid: 'int setfsuid(uint32_t id)',
   capset: 'int capset(const void *header, const void *data)',
   setrlimit: 'int setrlimit(int resource, const void *limits)',
   signal: 'int64_t signal(int number, int64_t handler)',
@@ -83,6 +85,9 @@ interface Libc {
   setgroups(size: number, list: Uint32Array): number;
   setresgid(real: number, effective: number, saved: number): number;
   setresuid(real: number, effective: number, saved: number): number;
+  /** Both give the id from before, whether it is changed or not. */
+  setfsgid(id: number): number;
+  setfsuid(id: number): number;
   capset(header: Uint32Array, data: Uint32Array): number;
   setrlimit(resource: number, limits: BigUint64Array): number;
   signal(number: number, handler: number): number;

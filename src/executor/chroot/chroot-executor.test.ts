@@ -1,11 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasCode } from '../../base/errors.js';
-import { descendants } from '../descendants.js';
 import type { RunSpec } from '../types.js';
-import { ChrootWorker } from './start.fixture.js';
+import { ChrootWorker, processWith } from './start.fixture.js';
 import type { FixtureAnswer } from './worker.fixture.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -89,21 +86,3 @@ describe.skipIf(!isRoot)('a process in a plain directory (needs root)', () => {
     expect((await ended).status).toEqual({ kind: 'exited', code: 137 });
   });
 });
-
-/** The id of a process below `pid` that has `word` in its command line, once there is one. */
-async function processWith(pid: number, word: string): Promise<number> {
-  for (;;) {
-    const found = descendants(pid).find((one) => commandOf(one).split('\0').includes(word));
-    if (found !== undefined) return found;
-    await sleep(5);
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH')) return '';
-    throw error;
-  }
-}

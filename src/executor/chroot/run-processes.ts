@@ -78,7 +78,8 @@ export function readStatus(pid: number): string | undefined {
   }
 }
 
-function kill(pid: number): void {
+/** A process that has gone is no error. */
+export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {

@@ -1,10 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { hasCode } from '../../base/errors.js';
+import { descendants } from '../descendants.js';
 import { findProgram } from '../runtime.js';
 import type { RunSpec } from '../types.js';
 import type { FixtureAnswer, FixtureTask } from './worker.fixture.js';
@@ -22,9 +25,11 @@ export class ChrootWorker {
   readonly #bundles: string;
   #child: ChildProcess | undefined;
   #roots = 0;
+  #store: string;
 
   private constructor(dir: string, bundles: string) {
     this.dir = dir;
+    this.#store = dir;
     this.#bundles = bundles;
   }
 
@@ -34,6 +39,13 @@ export class ChrootWorker {
     for (const name of ['work', 'notes', 'caches']) mkdirSync(path.join(dir, name));
     const worker = new ChrootWorker(dir, bundles);
     worker.restart(capabilities);
+    return worker;
+  }
+
+  /** Another worker that uses the same store. */
+  async sibling(): Promise<ChrootWorker> {
+    const worker = await ChrootWorker.start();
+    worker.#store = this.#store;
     return worker;
   }
 
@@ -66,6 +78,12 @@ export class ChrootWorker {
     return ((await once(this.#child!, 'message')) as [FixtureAnswer])[0];
   }
 
+  /** What it finds of a dead worker's processes, with the rights that it has. */
+  async strays(dir: string): Promise<readonly number[]> {
+    this.#child!.send({ strays: dir });
+    return ((await once(this.#child!, 'message')) as [readonly number[]])[0];
+  }
+
   send(spec: Partial<RunSpec>, task: Partial<FixtureTask> = {}): void {
     const whole: RunSpec = {
       rootfs: '',
@@ -80,7 +98,7 @@ export class ChrootWorker {
     const options = {
       workDir: path.join(this.dir, 'work'),
       notes: path.join(this.dir, 'notes'),
-      lock: path.join(this.dir, 'lock'),
+      lock: path.join(this.#store, 'lock'),
       launcher: path.join(this.#bundles, 'launcher.mjs'),
     };
     this.#child!.send({ spec: whole, options, ...task } satisfies FixtureTask);
@@ -128,4 +146,32 @@ async function bundle(): Promise<string> {
     cpSync(path.join(NODE_MODULES, name), path.join(outdir, 'node_modules', name), { recursive: true });
   }
   return outdir;
+}
+
+/** The id of a process below `pid` that has `word` in its command line, once there is one. */
+export async function processWith(pid: number, word: string): Promise<number> {
+  for (;;) {
+    const found = descendants(pid).find((one) => commandOf(one).split('\0').includes(word));
+    if (found !== undefined) return found;
+    await sleep(5);
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return '';
+    throw error;
+  }
+}
+
+/** Not so for one that has ended and is still to be waited for. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunSpec } from '../types.js';
+import { straysIn } from './strays.js';
 import { ChrootExecutor, type ChrootOptions } from './chroot-executor.js';
 
 /** A process as the worker of this rung is one, for tests: runs what it is sent, one after the other. */
@@ -17,8 +18,9 @@ export interface FixtureAnswer {
   readonly warnings: readonly string[];
 }
 
-process.on('message', (task: FixtureTask) => {
-  void run(task).then((answer) => process.send?.(answer));
+process.on('message', (task: FixtureTask | { readonly strays: string }) => {
+  if ('strays' in task) process.send?.(straysIn(task.strays));
+  else void run(task).then((answer) => process.send?.(answer));
 });
 process.on('disconnect', () => process.exit(0));
 
