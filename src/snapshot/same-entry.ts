@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type ByteString, toFsPath } from '../base/bytes.js';
 import type { LowerView, TreeEntry } from './types.js';
 
-const CAPABILITY = 'security.capability';
+export const CAPABILITY = 'security.capability';
 
 /**
  * Whether an object of an upper tree is what was below, judged as BuildKit's overlay differ does: type, mode, owner,
@@ -15,17 +15,23 @@ export async function sameEntry(
   lower: LowerView,
   fullPath: ByteString,
 ): Promise<boolean> {
-  if (below.type !== entry.type || below.mode !== entry.mode) return false;
-  if (below.uid !== entry.uid || below.gid !== entry.gid) return false;
-  if (below.devMajor !== entry.devMajor || below.devMinor !== entry.devMinor) return false;
-  if (!sameBytes(below.xattrs?.get(CAPABILITY), entry.xattrs?.get(CAPABILITY))) return false;
-  if (entry.type === 'dir') return true;
-  if (below.size !== entry.size || below.mtime !== entry.mtime) return false;
-  if (below.linkname !== entry.linkname) return false;
+  const judged = compareEntries(below, entry);
+  return judged === 'by content' ? await sameContent(lower.open(entry.path), fullPath) : judged === 'same';
+}
+
+/** The same as far as it can be told without the content of a file, for which the caller then has to ask. */
+export function compareEntries(below: Omit<TreeEntry, 'inode'>, entry: TreeEntry): 'same' | 'different' | 'by content' {
+  if (below.type !== entry.type || below.mode !== entry.mode) return 'different';
+  if (below.uid !== entry.uid || below.gid !== entry.gid) return 'different';
+  if (below.devMajor !== entry.devMajor || below.devMinor !== entry.devMinor) return 'different';
+  if (!sameBytes(below.xattrs?.get(CAPABILITY), entry.xattrs?.get(CAPABILITY))) return 'different';
+  if (entry.type === 'dir') return 'same';
+  if (below.size !== entry.size || below.mtime !== entry.mtime) return 'different';
+  if (below.linkname !== entry.linkname) return 'different';
   const exact = below.mtimeNanoseconds !== undefined && entry.mtimeNanoseconds !== undefined;
-  if (exact && below.mtimeNanoseconds !== entry.mtimeNanoseconds) return false;
-  if (exact && entry.mtimeNanoseconds !== 0) return true;
-  return entry.type !== 'file' || entry.size === 0 || (await sameContent(lower.open(entry.path), fullPath));
+  if (exact && below.mtimeNanoseconds !== entry.mtimeNanoseconds) return 'different';
+  if (exact && entry.mtimeNanoseconds !== 0) return 'same';
+  return entry.type === 'file' && entry.size > 0 ? 'by content' : 'same';
 }
 
 async function sameContent(below: AsyncIterable<Buffer>, fullPath: ByteString): Promise<boolean> {

@@ -24,10 +24,25 @@ export function readTreeEntry(fullPath: ByteString, path: ByteString): TreeEntry
 }
 
 export function toTreeEntry(stat: BigIntStats, fullPath: ByteString, path: ByteString): TreeEntry | undefined {
+  const entry = statEntry(stat, path);
+  if (!entry) return undefined;
+  const xattrs = readXattrs(fullPath);
+  return {
+    ...entry,
+    ...(entry.type === 'symlink' ? { linkname: readlinkSync(toFsPath(fullPath), 'latin1') } : {}),
+    ...(xattrs === undefined ? {} : { xattrs }),
+    ...(entry.type !== 'dir' && stat.nlink > 1n ? { inode: `${stat.dev}:${stat.ino}` } : {}),
+  };
+}
+
+/** What stat(2) alone says of an object: no target of a link, no attributes; undefined for a socket. */
+export function statEntry(
+  stat: Pick<BigIntStats, 'mode' | 'uid' | 'gid' | 'rdev' | 'size' | 'mtimeNs'>,
+  path: ByteString,
+): TreeEntry | undefined {
   const type = TYPES.get(stat.mode & S_IFMT);
   if (type === undefined) return undefined;
   const device = type === 'char' || type === 'block' ? Number(stat.rdev) : undefined;
-  const xattrs = readXattrs(fullPath);
   const nanoseconds = Number(((stat.mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
   return {
     path,
@@ -38,15 +53,12 @@ export function toTreeEntry(stat: BigIntStats, fullPath: ByteString, path: ByteS
     size: type === 'file' ? Number(stat.size) : 0,
     mtime: Number((stat.mtimeNs - BigInt(nanoseconds)) / 1_000_000_000n),
     mtimeNanoseconds: nanoseconds,
-    ...(type === 'symlink' ? { linkname: readlinkSync(toFsPath(fullPath), 'latin1') } : {}),
     ...(device === undefined ? {} : { devMajor: majorOf(device), devMinor: minorOf(device) }),
-    ...(xattrs === undefined ? {} : { xattrs }),
-    ...(type !== 'dir' && stat.nlink > 1n ? { inode: `${stat.dev}:${stat.ino}` } : {}),
   };
 }
 
 /** A removed name as overlayfs marks it in an upper directory: a character device 0:0. */
-export function isWhiteout(stat: BigIntStats): boolean {
+export function isWhiteout(stat: Pick<BigIntStats, 'mode' | 'rdev'>): boolean {
   return (stat.mode & S_IFMT) === 0o020000n && stat.rdev === 0n;
 }
 
