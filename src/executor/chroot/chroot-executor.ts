@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import type { Duplex } from 'node:stream';
 import { type ByteString, fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
+import { refuseDebugger } from '../../base/refuse-debugger.js';
 import { becomeSubreaper } from '../../base/linux/process.js';
 import { makeMountStubs } from '../../snapshot/mount-stubs.js';
 import { withLock } from '../../store/lock.js';
@@ -97,6 +98,7 @@ export class ChrootExecutor implements Executor {
 
   async #launch(launchSpec: LaunchSpec, { signal, onOutput, onStart }: RunOptions): Promise<ExitStatus> {
     becomeSubreaper();
+    refuseDebugger();
     const child = spawn(process.execPath, [...NODE_FLAGS, this.#options.launcher], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       // A session of its own: what a terminal sends to the whole group would come twice, from it and from `onStart`.
@@ -118,10 +120,7 @@ export class ChrootExecutor implements Executor {
   }
 }
 
-/**
- * RUN may send signals to its builder, and SIGUSR1 makes Node.js listen for a debugger on the network that they share: then
- * without a name that could be guessed.
- */
+/** For the time before the launcher is one that nobody may trace: a debugger (see `refuseDebugger`) must guess its address. */
 const NODE_FLAGS = ['--inspect-publish-uid=stderr'];
 
 const NO_DEVICES =
