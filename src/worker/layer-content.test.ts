@@ -1,0 +1,105 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect, test as base } from 'vitest';
+import { makeTar } from '../../test/support/tar.js';
+import { mediaTypes } from '../oci/descriptor.js';
+import { digestOf, type Digest, type DiffId } from '../oci/digest.js';
+import type { LayerFact } from '../store/refs.js';
+import { Store } from '../store/store.js';
+import { LayerContent } from './layer-content.js';
+import type { Progress } from './machine.js';
+
+const never = { signal: new AbortController().signal };
+const TEXT = 'some content\n'.repeat(10_000);
+const TAR = makeTar([
+  { path: 'd', type: 'dir' },
+  { path: 'd/f', content: TEXT },
+]);
+
+const test = base.extend<{ store: Store }>({
+  // oxlint-disable-next-line no-empty-pattern
+  store: async ({}, use) => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), 'slipway-layer-content-'));
+    const { store, lease } = await Store.open(path.join(dir, 'store'), never);
+    await use(store);
+    await lease.release();
+    rmSync(dir, { recursive: true, force: true });
+  },
+});
+
+/** A compressed layer in the store, which is said to be `tar`. */
+async function compressed(store: Store, tar: Buffer, said = tar): Promise<LayerFact> {
+  const bytes = gzipSync(tar);
+  const digest = await store.blobs.putBytes(bytes);
+  return {
+    diffId: digestOf(said) as string as DiffId,
+    blob: { mediaType: mediaTypes.layerGzip, digest, size: bytes.length },
+  };
+}
+
+async function read(chunks: AsyncIterable<Buffer>): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return Buffer.concat(parts).toString();
+}
+
+test('a compressed layer is made plain once, however many ask, and files are read from it', async ({ store }) => {
+  const told: Progress[] = [];
+  const layers = new LayerContent(store, { onProgress: (one) => told.push(one) });
+  const fact = await compressed(store, TAR);
+  const plain = await Promise.all([1, 2, 3].map(() => layers.plain(fact, never)));
+  expect(plain.map(({ blob }) => blob)).toEqual(
+    plain.map(() => ({ mediaType: mediaTypes.layer, digest: fact.diffId, size: TAR.length })),
+  );
+  expect(told.filter(({ done }) => done)).toHaveLength(1);
+  const entry = (await layers.toc(fact, never)).entries.find((one) => one.path === 'd/f')!;
+  expect(await read(layers.file(fact, entry, never))).toBe(TEXT);
+  const later: Progress[] = [];
+  const again = new LayerContent(store, { onProgress: (one) => later.push(one) });
+  expect(await again.plain(fact, never)).toEqual(plain[0]);
+  expect(later).toEqual([]);
+});
+
+test('what lies plain is itself', async ({ store }) => {
+  const digest = await store.blobs.putBytes(TAR);
+  const fact = { diffId: digest as string as DiffId, blob: { mediaType: mediaTypes.layer, digest, size: TAR.length } };
+  expect(await new LayerContent(store).plain(fact, never)).toBe(fact);
+});
+
+test('a layer whose image says that it is another is not read as that', async ({ store }) => {
+  const other = makeTar([{ path: 'secret', content: 'of another image' }]);
+  const known = (await store.blobs.putBytes(other)) as Digest;
+  const fact = await compressed(store, TAR, other);
+  expect(fact.diffId).toBe(known);
+  const layers = new LayerContent(store);
+  await expect(layers.plain(fact, never)).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
+  const entry = {
+    path: 'secret',
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 0,
+    size: 16,
+    dataOffset: 512,
+  } as const;
+  await expect(read(layers.file(fact, entry, never))).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
+});
+
+test('nothing is left of a layer that is damaged, or whose unpacking was aborted', async ({ store }) => {
+  const fact = await compressed(store, TAR);
+  const bytes = gzipSync(TAR);
+  bytes[bytes.length - 5]! ^= 1;
+  writeFileSync(store.blobs.path(fact.blob.digest), bytes);
+  const layers = new LayerContent(store);
+  await expect(layers.plain(fact, never)).rejects.toMatchObject({
+    code: expect.stringMatching(/BLOB_CORRUPT|ARCHIVE_INVALID/),
+  });
+  const stop = new AbortController();
+  const aborted = layers.plain(fact, { signal: stop.signal });
+  stop.abort(new Error('enough'));
+  await expect(aborted).rejects.toThrow('enough');
+  expect(existsSync(store.blobs.path(fact.diffId as string as Digest))).toBe(false);
+});
