@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { BuildError } from '../base/errors.js';
+import { isWindows } from '../base/platform.js';
 import { parseDigest, type Digest } from '../oci/digest.js';
 import { parseReference, withDefaultTag, type Reference } from '../oci/reference.js';
 
@@ -55,7 +56,7 @@ function registry(text: string): Location {
 export function parseLayoutPlace(text: string): LayoutPlace {
   const [rest = '', digest] = text.split('@') as [string, string?];
   const colon = rest.lastIndexOf(':');
-  const hasTag = colon > rest.lastIndexOf('/');
+  const hasTag = colon > Math.max(rest.lastIndexOf('/'), isWindows ? rest.lastIndexOf('\\') : -1);
   const dir = path.resolve(hasTag ? rest.slice(0, colon) : rest);
   return {
     dir,
@@ -64,9 +65,10 @@ export function parseLayoutPlace(text: string): LayoutPlace {
   };
 }
 
-/** As skopeo: the first colon ends the path, since a name may have more of them. */
+/** As skopeo: the first colon ends the path, since a name may have more of them; on Windows not that of a drive. */
 function fileAndTag(text: string, rest: string): readonly [string, { readonly tag?: string }] {
-  const colon = rest.indexOf(':');
+  const drive = isWindows && /^[a-zA-Z]:[\\/]/.test(rest) ? 'C:'.length : 0;
+  const colon = rest.indexOf(':', drive);
   const file = colon < 0 ? rest : rest.slice(0, colon);
   if (file === '' || colon === rest.length - 1) {
     throw new BuildError('USAGE', `\`${text}\` has an empty ${file === '' ? 'path' : 'name'}`, {

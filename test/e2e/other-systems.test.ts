@@ -122,6 +122,20 @@ test('the store lies where such systems keep data', async ({ work }) => {
   }
 });
 
+test('the colon of a drive of Windows ends no path', async ({ work }) => {
+  work.write({ f: 'f' });
+  work.dockerfile('FROM scratch\nCOPY f /f\n');
+  // What a drive is on Windows is a name here.
+  const here = { cwd: work.dir, env: on('win32') };
+  await work.build(['-o', 'type=oci,tar=false,dest=C:\\layout', '-t', 'app:1'], here);
+  work.dockerfile('FROM base\nCOPY f /g\n');
+  const built = await work.build(['--build-context', 'base=oci-layout://C:\\layout:1'], here);
+  expect([built.text('f'), built.text('g')]).toEqual(['f', 'f']);
+  await slipwayOk(['save', '--root', work.root, '-o', 'C:\\saved.tar', 'test'], here);
+  await slipwayOk(['copy', '--root', work.root, 'docker-archive:C:\\saved.tar', 'oci-archive:C:\\other.tar:x'], here);
+  expect(existsSync(work.path('C:\\other.tar'))).toBe(true);
+});
+
 test('files are as buildx sends them from Windows', async ({ work }) => {
   work.write({ f: 'f', 'd/readonly': 'r' });
   chmodSync(work.path('context/f'), 0o666);
