@@ -92,7 +92,7 @@ function factName(extent: 'first' | 'all'): string {
 async function keptReport(store: Store, wanted: RungName | undefined, opts: Cancel): Promise<IsolationReport> {
   const extent = wanted === undefined ? 'first' : 'all';
   const fact = factName(extent);
-  const key = probeKey(store.paths.root);
+  const key = probeKey(store.paths.root, process.env);
   const kept = (await store.records.fact(fact)) as IsolationReport | undefined;
   if (kept?.key === key && kept.rungs.some((rung) => rung.trees !== undefined)) return kept;
   const report = { ...(await probe(store, extent, opts)), key };

@@ -13,6 +13,18 @@ export const RUNGS = [
 
 export type RungName = (typeof RUNGS)[number]['name'];
 
+/** A way to make trees that does not work on a rung, and what the system said of it. */
+export interface RefusedTrees {
+  readonly trees: TreeKind;
+  readonly reason: string;
+}
+
+/**
+ * Where a rung ends: at a program or an entry in a file that is not there, at a new namespace, at a fresh /proc in it,
+ * at the ids, at the trees, or at another mount.
+ */
+export type Obstacle = 'user' | 'programs' | 'runtime' | 'namespaces' | 'proc' | 'ids' | 'trees' | 'mounts' | 'version';
+
 /** Whether this machine allows a rung, and why, in words for `slipway doctor`. Plain data, to be kept as JSON. */
 export interface RungReport {
   readonly name: RungName;
@@ -20,6 +32,10 @@ export interface RungReport {
   readonly reason: string;
   /** How trees are made on it, where it is available and has a worker. */
   readonly trees?: TreeKind;
+  /** Better ways to make trees that do not work here. */
+  readonly refused?: readonly RefusedTrees[];
+  /** Absent where it is available, or was not tried. */
+  readonly obstacle?: Obstacle;
   /** What could be done to get it. */
   readonly hint?: string;
 }
