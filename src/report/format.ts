@@ -18,6 +18,25 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(rounded / 60)}m${String(rounded % 60).padStart(2, '0')}s`;
 }
 
+/** `3 hours ago`, as Docker tells the age of things. `ms` that lie ahead, which a clock that was set makes, are no age. */
+export function formatAgo(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const units = [
+    ['year', 365 * 86_400],
+    ['month', 30 * 86_400],
+    ['week', 7 * 86_400],
+    ['day', 86_400],
+    ['hour', 3600],
+    ['minute', 60],
+    ['second', 1],
+  ] as const;
+  for (const [name, length] of units) {
+    const count = Math.floor(seconds / length);
+    if (count > 0) return `${count} ${name}${count === 1 ? '' : 's'} ago`;
+  }
+  return 'just now';
+}
+
 /** Columns as wide as their widest cell, two spaces between, nothing at the ends of lines. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -4,8 +4,8 @@ import type { Cancel } from '../base/abort.js';
 import { tryLockPath } from '../base/path-lock.js';
 import type { StorePaths } from './paths.js';
 
-/** What a lease can name: `ref` and `tree` by their id or name, `blob` by digest, `toc` by diffID. */
-export type HeldKind = 'ref' | 'blob' | 'tree' | 'toc';
+/** What a lease can name: a `blob` by its digest, a `toc` by its diffID, the rest by the names that they have in the store. */
+export type HeldKind = 'ref' | 'blob' | 'tree' | 'toc' | 'mount' | 'git';
 
 /**
  * How a job says what it uses, so that no garbage collection takes it: before it looks whether the thing is there, and

@@ -59,14 +59,17 @@ export class Lease implements Holding {
  * Removes what dead jobs left. Temporary files are removed here; unfinished trees by `removeWork`, given only in a
  * worker, which alone may remove files of other users. A lease stays until its unfinished trees are gone.
  */
-export async function sweepDeadLeases(paths: StorePaths, removeWork?: (dir: string) => void): Promise<void> {
+export async function sweepDeadLeases(
+  paths: StorePaths,
+  removeWork?: (dir: string) => void | Promise<void>,
+): Promise<void> {
   for (const id of leaseIds(paths)) {
     const lock = lockPresent(paths.lease(id));
     if (!lock) continue;
     try {
       await rm(paths.temp(id), { recursive: true, force: true });
       const work = paths.work(id);
-      if (existsSync(work)) removeWork?.(work);
+      if (existsSync(work)) await removeWork?.(work);
       if (!existsSync(work)) rmSync(paths.lease(id), { force: true });
     } catch {
       continue; // what cannot be removed now must not stop this job; the lease stays, so the next one tries again

@@ -14,12 +14,18 @@ export class StorePaths {
   get index(): string {
     return path.join(this.root, 'index.json');
   }
+  get blobs(): string {
+    return path.join(this.root, 'blobs', 'sha256');
+  }
   blob(digest: Digest): string {
-    return path.join(this.root, 'blobs', 'sha256', hexOf(digest));
+    return path.join(this.blobs, hexOf(digest));
+  }
+  get tocs(): string {
+    return path.join(this.root, 'toc');
   }
   /** Table of contents of a layer. */
   toc(diffId: DiffId): string {
-    return path.join(this.root, 'toc', `${hexOf(diffId)}.jsonl`);
+    return path.join(this.tocs, `${hexOf(diffId)}.jsonl`);
   }
   /** Committed trees, one directory each; names are short, because overlay options are limited to a page. */
   get trees(): string {
@@ -30,6 +36,9 @@ export class StorePaths {
   }
   get records(): string {
     return path.join(this.root, 'records');
+  }
+  get facts(): string {
+    return path.join(this.records, 'facts');
   }
   get leases(): string {
     return path.join(this.root, 'leases');
@@ -56,12 +65,18 @@ export class StorePaths {
   work(lease: string): string {
     return path.join(this.root, 'work', lease);
   }
+  get gits(): string {
+    return path.join(this.root, 'git');
+  }
   /** What was fetched of a git remote. */
   git(name: string): string {
-    return path.join(this.root, 'git', name);
+    return path.join(this.gits, name);
+  }
+  get cacheMounts(): string {
+    return path.join(this.root, 'mounts');
   }
   /** Contents of `RUN --mount=type=cache`. */
   cacheMount(name: string): string {
-    return path.join(this.root, 'mounts', name);
+    return path.join(this.cacheMounts, name);
   }
 }

@@ -37,15 +37,15 @@ export class RecordStore {
 
   /** Any small remembered fact that can be found out again, such as the compressed form of a layer. */
   async fact(name: string): Promise<unknown> {
-    return await this.#readFile(path.join(this.#paths.records, 'facts', name));
+    return await this.#readFile(path.join(this.#paths.facts, name));
   }
 
   async forgetFact(name: string): Promise<void> {
-    await rm(path.join(this.#paths.records, 'facts', name), { force: true });
+    await rm(path.join(this.#paths.facts, name), { force: true });
   }
 
   async saveFact(name: string, value: object): Promise<void> {
-    await this.#writeFile(path.join(this.#paths.records, 'facts', name), value);
+    await this.#writeFile(path.join(this.#paths.facts, name), value);
   }
 
   #file(key: Digest, kind: string): string {

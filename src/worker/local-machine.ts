@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Cancel } from '../base/abort.js';
 import { fromText } from '../base/bytes.js';
 import { unmountBelow } from '../base/linux/mounts-below.js';
@@ -85,6 +86,16 @@ export class LocalMachine implements Machine {
 
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
     await exportTree(request, this.#parts, opts);
+  }
+
+  async removeTrees(dirs: readonly string[], { signal }: Cancel): Promise<void> {
+    const { root } = this.#parts.store.paths;
+    for (const dir of dirs) {
+      signal.throwIfAborted();
+      if (!dir.startsWith(`${root}/`)) throw new Error(`not in the store: ${dir}`);
+      removeTree(dir);
+      await setImmediate(); // so that a cancellation is heard
+    }
   }
 
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {

@@ -111,6 +111,8 @@ export interface Machine {
   contentDigest(request: ContentRequest, opts: Cancel): Promise<Digest>;
   /** Writes the whole file system to a directory, or as one tar to a file. */
   exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void>;
+  /** Removes directories of the store with all that is in them, whoever that belongs to. Absence is no error. */
+  removeTrees(dirs: readonly string[], opts: Cancel): Promise<void>;
   /** Runs a process in a throw-away copy of a ref; gives its exit code (128 + signal number when killed). */
   runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number>;
 }

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Cancel } from '../base/abort.js';
+import { hasCode } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import type { ExecOp, FileAction } from '../llb/types.js';
 import type { Digest } from '../oci/digest.js';
@@ -112,6 +113,20 @@ export class Machines {
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
     const here = await this.#isReadableHere(request.ref);
     await (here ? this.#options.here : await this.worker()).exportTree(request, opts);
+  }
+
+  /** By this process, and by the worker what belongs to others. Throws as starting a worker does. */
+  async removeTrees(dirs: readonly string[], opts: Cancel): Promise<void> {
+    const others: string[] = [];
+    for (const dir of dirs) {
+      try {
+        await this.#options.here.removeTrees([dir], opts);
+      } catch (error) {
+        if (!hasCode(error, 'EACCES', 'EPERM')) throw error;
+        others.push(dir);
+      }
+    }
+    if (others.length > 0) await (await this.worker()).removeTrees(others, opts);
   }
 
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {

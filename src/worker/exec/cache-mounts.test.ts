@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { holdsNothing } from '../../store/lease-file.js';
 import { StorePaths } from '../../store/paths.js';
 import { CacheMounts } from './cache-mounts.js';
 
@@ -18,7 +19,7 @@ const trees = {
 };
 const cacheMounts = (): CacheMounts =>
   new CacheMounts({
-    store: { paths: new StorePaths(root) },
+    store: { paths: new StorePaths(root), holding: holdsNothing },
     trees: trees as never,
     kind: { rung: 'userns', trees: 'overlay' },
   });

@@ -6,6 +6,7 @@ import { compareBytes, fromText } from '../../base/bytes.js';
 import { hasCode } from '../../base/errors.js';
 import { lockPath, tryLockPath, type PathLock } from '../../base/path-lock.js';
 import type { ExecMount } from '../../llb/types.js';
+import type { Holding } from '../../store/lease-file.js';
 import { noteUse } from '../../store/lock.js';
 import type { StorePaths } from '../../store/paths.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
@@ -15,7 +16,7 @@ import { dialectOf } from '../worker-kind.js';
 
 /** What this needs of `TreeParts`. */
 interface CacheParts {
-  readonly store: { readonly paths: StorePaths };
+  readonly store: { readonly paths: StorePaths; readonly holding: Pick<Holding, 'hold'> };
   readonly trees: Pick<TreeParts['trees'], 'mount' | 'workDir'>;
   readonly kind: TreeParts['kind'];
 }
@@ -72,7 +73,9 @@ export class CacheMounts {
   async #lock(name: string, sharing: Cache['sharing'], opts: Cancel): Promise<string> {
     for (let sibling = 0; ;) {
       const one = `${name}-${sibling}`;
-      const file = this.#parts.store.paths.lock(`cache-${one}`);
+      const { paths, holding } = this.#parts.store;
+      const file = paths.lock(`cache-${one}`);
+      await holding.hold('mount', one);
       const lock =
         sharing === 'locked'
           ? await lockPath(file, 'file', 'exclusive', opts)

@@ -121,6 +121,9 @@ export class WorkerProcess implements Machine {
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
     await this.#call('exportTree', request, opts);
   }
+  async removeTrees(dirs: readonly string[], opts: Cancel): Promise<void> {
+    await this.#call('removeTrees', dirs, opts);
+  }
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {
     const id = this.#nextId;
     const answer = this.#call('runImage', request, opts, opts.onOutput);

@@ -63,12 +63,13 @@ export class GitTrees implements RemoteSource {
   async fetch(op: SourceOp, job: JobContext): Promise<string> {
     const tree = treeOf(op);
     const commit = await this.#find(op, tree, job);
-    const { paths, refs } = this.#store;
+    const { paths, refs, holding } = this.#store;
     const name = hexOf(digestOf(tree.remote)).slice(0, 32);
     const git = await openGit(op, tree, job);
     using work = scratch(this.#store);
     const dir = path.join(work.dir, 'files');
     mkdirSync(dir, { mode: 0o755 });
+    await holding.hold('git', name);
     const repository = new GitRepository(paths.git(name), git);
     const mtime = await withLock(paths.lock(`git-${name}`), job.signal, async () => {
       await repository.fetch(tree.remote, commit, job);
