@@ -130,7 +130,7 @@ describe('a build without RUN, by a user who may do nothing', () => {
     expect(document).toContain('attestation-manifest');
   });
 
-  test('a compressed layer is unpacked once, and again only when that is gone or damaged', async ({ work, bare }) => {
+  test('a compressed layer is unpacked once, and again when that is damaged, or was pruned', async ({ work, bare }) => {
     work.dockerfile('FROM scratch\nCOPY --from=busybox /bin/busybox /b\n');
     const first = await bare.build(['--no-cache']);
     const [plain = '', ...more] = plainTars(bare.root).filter((name) => !first.diffIds.includes(`sha256:${name}`));
@@ -142,6 +142,10 @@ describe('a build without RUN, by a user who may do nothing', () => {
     truncateSync(file, 100_000);
     expect((await bare.build(['--no-cache'])).diffIds).toEqual(first.diffIds);
     expect(statSync(file).size).toBe(made.size);
+    const pruned = await work.run(['prune', '--force', '--root', bare.root], bare.options());
+    expect(pruned.code, pruned.output).toBe(0);
+    expect(existsSync(file)).toBe(false);
+    expect((await bare.build(['--no-cache'])).diffIds).toEqual(first.diffIds);
   });
 });
 

@@ -96,6 +96,11 @@ describe.each(['darwin', 'win32'])('where the system is %s', (platform) => {
     await bench.ok(['load', ...root, '-i', work.path('saved.tar')], elsewhere);
     const listed = await bench.ok(['images', ...root], elsewhere);
     expect(listed.stdout).toContain('other');
+    const stopped = path.join(work.path('elsewhere'), 'tmp/of-a-job-that-died');
+    mkdirSync(stopped);
+    await bench.ok(['prune', ...root, '--all', '--force'], elsewhere);
+    expect(existsSync(stopped)).toBe(false);
+    await bench.ok(['du', ...root], elsewhere);
     await bench.ok(['login', '-u', 'alice', '-p', 'x', registry.host], { env });
     expect(readdirSync(bench.dockerConfig)).toEqual(['config.json']);
   });
@@ -149,7 +154,7 @@ describe('one store, without locks of the kernel', () => {
   const dockerfile = (salt: number): string =>
     `FROM busybox AS a\nCOPY . /a\nFROM scratch\nCOPY --from=a /a /bin /x/\nCOPY d /salt-${salt}/\n`;
 
-  test('is shared by builds at the same time', async ({ work }) => {
+  test('is shared by builds at the same time, and by one that cleans up', async ({ work }) => {
     writeContext(work);
     const dirs = [0, 1, 2, 3].map((salt) => {
       const dir = work.path(`context-${salt}`);
@@ -158,9 +163,12 @@ describe('one store, without locks of the kernel', () => {
       return dir;
     });
     const root = work.path('other');
-    const built = await Promise.all(
+    const builds = Promise.all(
       dirs.map((dir, i) => work.build(['-t', `n${i}`], { context: dir, env: on('darwin') }, root)),
     );
+    const pruned = await work.run(['prune', '--all', '--force', '--root', root], { env: on('darwin') });
+    expect(pruned.code, pruned.output).toBe(0);
+    const built = await builds;
     expect(built.map((one, i) => one.text(`salt-${i}/b`))).toEqual(['0', '1', '2', '3']);
     const { manifests } = JSON.parse(readFileSync(path.join(root, 'index.json'), 'utf8'));
     expect(manifests).toHaveLength(5); // each test builds `test` as well
