@@ -5,7 +5,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ByteString, toFsPath } from '../base/bytes.js';
-import { lutimesNs } from '../base/linux/inode.js';
+import { lutimesNs, mknod } from '../base/linux/inode.js';
 import { breakLinks } from './break-links.js';
 import { copyTree } from './copy-tree.js';
 import { takeInventory } from './inventory.js';
@@ -180,6 +180,23 @@ test('a directory that is made anew loses what could not be made as well, and on
     writeFileSync(`${at}/d/new`, '');
   };
   expect(await changesOf(make, anew, { unmade })).toEqual(['dir d', 'file d/new', '-d/null', '-d/then']);
+  // a file system may give the new one the same inode
+  const again = (at: string): void => {
+    rmSync(`${at}/d`, { recursive: true });
+    mkdirSync(`${at}/d`);
+    writeFileSync(`${at}/d/new`, '');
+  };
+  expect(await changesOf(make, again, { unmade })).toEqual(['dir d', 'file d/new', '-d/null', '-d/then']);
+});
+
+test('a socket is in no layer: it comes and goes unseen, and with its directory it is gone', async () => {
+  const make = (at: string): void => {
+    mkdirSync(`${at}/d`);
+    mknod(`${at}/d/s`, 'socket', 0o600);
+  };
+  expect(await changesOf(() => undefined, make)).toEqual(['dir d']);
+  expect(await changesOf(make, (at) => rmSync(`${at}/d/s`))).toEqual([]);
+  expect(await changesOf(make, (at) => rmSync(`${at}/d`, { recursive: true }))).toEqual(['-d']);
 });
 
 test('what is unchanged by inode and time is not looked at', async () => {

@@ -25,7 +25,7 @@ export function partLinks(root: ByteString, { signal }: Cancel): void {
       if (stat.isDirectory()) walk(full);
       else if (stat.nlink > 1n) {
         const inode = `${stat.dev}:${stat.ino}`;
-        if (seen.has(inode)) makeOwn(dir, full);
+        if (seen.has(inode)) partName(full);
         seen.add(inode);
       }
     }
@@ -33,9 +33,11 @@ export function partLinks(root: ByteString, { signal }: Cancel): void {
   walk(root);
 }
 
-function makeOwn(dir: ByteString, full: ByteString): void {
+/** Does so for one of several names of a file, given as an absolute path. */
+export function partName(full: ByteString): void {
   const entry = readTreeEntry(full, '');
   if (!entry) return; // a socket
+  const dir = full.slice(0, full.lastIndexOf('/'));
   const { atimeNs, mtimeNs } = lstatSync(toFsPath(dir), { bigint: true });
   const aside = `${dir}/${ASIDE}`;
   try {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
@@ -41,7 +41,7 @@ export interface LayerFact {
 
 /**
  * Refs on disk: `<id>.json`, and beside it one small file for each face that exists. Every file is written once, by
- * rename; two writers of the same fact write the same, or an equally good, one.
+ * rename; two writers of the same fact write the same, or an equally good, one. Plain trees alone come and go.
  */
 export class RefStore {
   readonly #paths: StorePaths;
@@ -111,6 +111,11 @@ export class RefStore {
   async saveTree(id: string, dialect: TreeDialect, tree: string): Promise<void> {
     await this.#holding.hold('ref', id);
     await this.#write(`${id}.${dialect}.json`, { tree });
+  }
+
+  /** The ref has no tree in this dialect any more; whoever says so has the directory for itself. */
+  async forgetTree(id: string, dialect: TreeDialect): Promise<void> {
+    await rm(path.join(this.#paths.refs, `${id}.${dialect}.json`), { force: true });
   }
 
   async #read(name: string): Promise<unknown> {

@@ -6,8 +6,8 @@ import type { Progress } from '../machine.js';
 import { dialectOf, keepsLayers, type WorkerKind } from '../worker-kind.js';
 import { FuseStacking } from './fuse-stacking.js';
 import { OverlayStacking } from './overlay-stacking.js';
+import { PlainTrees } from './plain-trees.js';
 import { StackedTrees } from './stacked-trees.js';
-import type { Stacking } from './stacking.js';
 import type { Trees } from './types.js';
 
 export interface TreesContext {
@@ -18,23 +18,26 @@ export interface TreesContext {
 
 /** The trees of a kind of worker. */
 export function openTrees(kind: WorkerKind, context: TreesContext): Trees {
+  const { paths } = context.store;
   const dialect = dialectOf(kind);
-  const stacking = stackingOf(kind, context.store.paths.trees);
-  return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
-}
-
-function stackingOf({ rung, trees }: WorkerKind, dir: string): Stacking {
-  switch (trees) {
-    case 'overlay':
-      return new OverlayStacking(dir, rung === 'root' ? 'overlay-trusted' : 'overlay-user');
+  switch (kind.trees) {
+    case 'overlay': {
+      const stacking = new OverlayStacking(paths.trees, kind.rung === 'root' ? 'overlay-trusted' : 'overlay-user');
+      return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
+    }
     case 'fuse': {
-      const program = findProgram('fuse-overlayfs', process.env);
-      if (program !== undefined) return new FuseStacking(dir, program);
-      throw new BuildError('ISOLATION_UNAVAILABLE', '`fuse-overlayfs` is not installed', {
-        hint: 'install it, for example `apt-get install fuse-overlayfs`',
-      });
+      const stacking = new FuseStacking(paths.trees, fuseProgram());
+      return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
     }
     case 'plain':
-      throw new BuildError('ISOLATION_UNAVAILABLE', 'this version has no plain trees');
+      return new PlainTrees({ ...context, dialect });
   }
+}
+
+function fuseProgram(): string {
+  const program = findProgram('fuse-overlayfs', process.env);
+  if (program !== undefined) return program;
+  throw new BuildError('ISOLATION_UNAVAILABLE', '`fuse-overlayfs` is not installed', {
+    hint: 'install it, for example `apt-get install fuse-overlayfs`',
+  });
 }

@@ -1,11 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { fromText } from '../../base/bytes.js';
 import { OnceMap } from '../../base/once-map.js';
-import { removeTree } from '../../base/remove-tree.js';
-import { BuildError } from '../../base/errors.js';
 import { LayerUnpacker } from '../../layer/unpack.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import { TreeView } from '../../snapshot/tree-view.js';
@@ -17,9 +14,10 @@ import { EmptyView } from '../empty-view.js';
 import type { LayerContent } from '../layer-content.js';
 import { UnpackReport } from '../unpack-report.js';
 import type { Progress, RefId } from '../machine.js';
+import { layerOf } from './layer-of.js';
 import { packUpper } from './pack-upper.js';
 import type { ActiveStack, Stack, Stacking } from './stacking.js';
-import { NAME_BYTES } from './tree-name.js';
+import { TreeFolder } from './tree-folder.js';
 import type { ActiveTree, Mounted, Trees } from './types.js';
 
 export interface StackedTreesOptions {
@@ -41,6 +39,7 @@ export class StackedTrees implements Trees {
   readonly #store: Store;
   readonly #layers: LayerContent;
   readonly #dialect: TreeDialect;
+  readonly #folder: TreeFolder;
   readonly #stacking: Stacking;
   readonly #keepsLayers: boolean;
   readonly #onProgress: (progress: Progress) => void;
@@ -48,6 +47,7 @@ export class StackedTrees implements Trees {
 
   constructor({ store, layers, dialect, stacking, keepsLayers, onProgress }: StackedTreesOptions) {
     this.#store = store;
+    this.#folder = new TreeFolder(store);
     this.#onProgress = onProgress ?? (() => undefined);
     this.#layers = layers;
     this.#dialect = dialect;
@@ -84,16 +84,7 @@ export class StackedTrees implements Trees {
     const { refs } = this.#store;
     const known = await refs.tree(id, this.#dialect); // maybe another process was first
     if (known !== undefined) return known;
-    const layer = await refs.layer(id);
-    if (!layer) {
-      throw new BuildError(
-        'ISOLATION_UNAVAILABLE',
-        'a cached step was made under another isolation and cannot be read here',
-        {
-          hint: 'build with the isolation that was used before, or once with `--no-cache`',
-        },
-      );
-    }
+    const layer = await layerOf(id, refs);
     using work = this.workDir();
     const target = path.join(work.dir, 'u');
     mkdirSync(target);
@@ -104,7 +95,7 @@ export class StackedTrees implements Trees {
     report.end();
     unpacker.finish();
     this.#stacking.prepare(target, opts);
-    const tree = this.#keep(target);
+    const tree = this.#folder.keep(target);
     await refs.saveTree(id, this.#dialect, tree);
     return tree;
   }
@@ -118,7 +109,7 @@ export class StackedTrees implements Trees {
     using unpacker = this.#unpacker(target, lower, below);
     write(unpacker);
     unpacker.finish();
-    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(target));
+    await this.#store.refs.saveTree(id, this.#dialect, this.#folder.keep(target));
   }
 
   async pack(ref: string, opts: Cancel): Promise<void> {
@@ -145,25 +136,11 @@ export class StackedTrees implements Trees {
   }
 
   path(tree: string): string {
-    return path.join(this.#store.paths.trees, tree);
-  }
-
-  /** Makes a finished directory a tree, and gives its name. */
-  #keep(dir: string): string {
-    for (;;) {
-      const tree = randomBytes(5).toString('hex').slice(0, NAME_BYTES);
-      if (existsSync(this.path(tree))) continue;
-      this.#store.holding.holdNew('tree', tree);
-      renameSync(dir, this.path(tree));
-      return tree;
-    }
+    return this.#folder.path(tree);
   }
 
   workDir(): { readonly dir: string; [Symbol.dispose](): void } {
-    const parent = this.#store.paths.work(this.#store.leaseId);
-    const dir = path.join(parent, randomBytes(4).toString('hex'));
-    mkdirSync(dir, { recursive: true });
-    return { dir, [Symbol.dispose]: () => removeTree(dir) };
+    return this.#folder.workDir();
   }
 
   async mount(ref: RefId, opts: Cancel): Promise<Mounted> {
@@ -230,7 +207,7 @@ export class StackedTrees implements Trees {
       await this.#pack(id, upper, lower, opts);
       this.#stacking.prepare(upper, opts);
     }
-    await this.#store.refs.saveTree(id, this.#dialect, this.#keep(upper));
+    await this.#store.refs.saveTree(id, this.#dialect, this.#folder.keep(upper));
   }
 
   /** A stack that is too high gets its lowest trees merged into one, for this use. */

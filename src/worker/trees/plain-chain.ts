@@ -1,0 +1,56 @@
+import type { Cancel } from '../../base/abort.js';
+import type { ByteString } from '../../base/bytes.js';
+import type { Digest } from '../../oci/digest.js';
+import { TocView } from '../../layer/toc-view.js';
+import type { Toc } from '../../layer/toc.js';
+import type { Inventory } from '../../snapshot/inventory.js';
+import { facesOf, type RefStore } from '../../store/refs.js';
+import type { LayerContent } from '../layer-content.js';
+import type { RefId } from '../machine.js';
+import { layerOf } from './layer-of.js';
+
+/** What the layers of a ref say of its files, where the tree made of them can no longer. */
+export class ChainContents {
+  readonly #tocs: readonly Toc[];
+  #merged: TocView | undefined;
+
+  private constructor(tocs: readonly Toc[]) {
+    this.#tocs = tocs;
+  }
+
+  static async of(ref: RefId, refs: RefStore, layers: LayerContent, opts: Cancel): Promise<ChainContents> {
+    const tocs: Toc[] = [];
+    for (const record of ref === null ? [] : await refs.chain(ref)) {
+      tocs.push(await layers.toc(await layerOf(facesOf(record), refs), opts));
+    }
+    return new ChainContents(tocs);
+  }
+
+  digest(file: ByteString): Digest {
+    return this.#view().contentDigest(file);
+  }
+
+  /** Devices of the layers that a tree lacks, because the process that made it may not make them. */
+  devicesMissingIn(tree: Inventory): ReadonlySet<ByteString> {
+    const missing = new Set<ByteString>();
+    for (const { entries } of this.#tocs) {
+      for (const { path, type } of entries) {
+        if ((type === 'char' || type === 'block') && !tree.entry(path) && this.#isDevice(path)) missing.add(path);
+      }
+    }
+    return missing;
+  }
+
+  /** Still, after all layers. */
+  #isDevice(path: ByteString): boolean {
+    const type = this.#view().lstat(path)?.type;
+    return type === 'char' || type === 'block';
+  }
+
+  #view(): TocView {
+    const open = (): never => {
+      throw new Error('only names are read here');
+    };
+    return (this.#merged ??= new TocView(this.#tocs, open));
+  }
+}
