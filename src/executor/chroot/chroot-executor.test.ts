@@ -23,7 +23,6 @@ describe.skipIf(!isRoot)('a process in a plain directory (needs root)', () => {
       status: { kind: 'exited', code: 7 },
       stdout: 'out\n/\n',
       stderr: 'err\n',
-      warnings: [],
     });
     expect((await sh('kill -TERM $$')).status).toEqual({ kind: 'exited', code: 143 });
   });

@@ -1,9 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
-import type { Duplex } from 'node:stream';
 import { type ByteString, fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { refuseDebugger } from '../../base/refuse-debugger.js';
@@ -16,9 +14,10 @@ import { relayOutput } from '../relay-output.js';
 import { makeCwd, makeSystemDirs, mountPoints, tmpfsModes } from '../root-fs.js';
 import type { Executor, ExitStatus, RunMount, RunOptions, RunSpec } from '../types.js';
 import { devicesAreOpen } from './devices.js';
-import { CONTROL_FD, type LaunchFailure, type LaunchSpec } from './launch-spec.js';
+import { startLauncher } from './launch.js';
+import type { LaunchOutcome, LaunchSpec } from './launch-spec.js';
 import { Placements, type Placement } from './placements.js';
-import { endRunProcesses, reapRunProcesses } from './run-processes.js';
+import { endRunProcesses, endRunProcessesNow, reapRunProcesses } from './run-processes.js';
 import { resourceNumber } from './limits.js';
 import { requirePossible } from './possible.js';
 
@@ -34,8 +33,6 @@ export interface ChrootOptions {
    * be one for all that use the store.
    */
   readonly lock: string;
-  /** Told of what this machine does not allow and a RUN may miss. */
-  readonly onWarning: (message: string) => void;
 }
 
 /**
@@ -70,11 +67,13 @@ export class ChrootExecutor implements Executor {
       const modes = tmpfsModes(root, spec);
       const stubs = makeMountStubs(root, mountPoints(spec));
       try {
+        active.add(placements);
         for (const [target, what] of placed(spec, modes)) await placements.place(fromText(target), what, opts);
-        if (!placements.hasDevices) this.#options.onWarning(NO_DEVICES);
+        if (!placements.hasDevices) await opts.onOutput('stderr', Buffer.from(`slipway: warning: ${NO_DEVICES}\n`));
         return await this.#launch(this.#launchSpec(spec, makeCwd(root, fromText(spec.cwd)), aside), opts);
       } finally {
         placements.remove();
+        active.delete(placements);
         stubs.remove();
       }
     } finally {
@@ -99,29 +98,15 @@ export class ChrootExecutor implements Executor {
   async #launch(launchSpec: LaunchSpec, { signal, onOutput, onStart }: RunOptions): Promise<ExitStatus> {
     becomeSubreaper();
     refuseDebugger();
-    const child = spawn(process.execPath, [...NODE_FLAGS, this.#options.launcher], {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      // A session of its own: what a terminal sends to the whole group would come twice, from it and from `onStart`.
-      detached: true,
-      env: {},
-      cwd: '/',
-    });
+    const { child, outcome } = startLauncher(this.#options.launcher, launchSpec);
     relayOutput('stdout', child.stdout!, onOutput, signal);
     relayOutput('stderr', child.stderr!, onOutput, signal);
-    const control = child.stdio[CONTROL_FD] as Duplex;
-    const said = text(control);
-    control.end(JSON.stringify(launchSpec));
     onStart?.((name) => child.kill(name));
     const status = await untilGone(child, signal);
     signal.throwIfAborted();
-    const failure = await said;
-    if (failure === '') return status;
-    return await judge(JSON.parse(failure) as LaunchFailure, onOutput);
+    return await judge(await outcome, status, onOutput);
   }
 }
-
-/** For the time before the launcher is one that nobody may trace: a debugger (see `refuseDebugger`) must guess its address. */
-const NODE_FLAGS = ['--inspect-publish-uid=stderr'];
 
 const NO_DEVICES =
   'this container does not allow device nodes: /dev/null is an ordinary file for RUN, and /dev/zero, full, random, urandom and tty are missing';
@@ -178,12 +163,28 @@ async function untilGone(child: ChildProcess, signal: AbortSignal): Promise<Exit
   }
 }
 
-async function judge(failure: LaunchFailure, onOutput: RunOptions['onOutput']): Promise<ExitStatus> {
-  if (failure.kind === 'not-executable') {
-    await onOutput('stderr', Buffer.from(`${failure.message}\n`));
+async function judge(
+  outcome: LaunchOutcome,
+  status: ExitStatus,
+  onOutput: RunOptions['onOutput'],
+): Promise<ExitStatus> {
+  if (outcome.kind === 'executed') return status;
+  if (outcome.kind === 'not-executable') {
+    await onOutput('stderr', Buffer.from(`${outcome.message}\n`));
     return { kind: 'exited', code: 1 };
   }
-  throw new BuildError('RUNTIME_FAILED', `the process could not be set up: ${failure.message}`, {
+  throw new BuildError('RUNTIME_FAILED', `the process could not be set up: ${outcome.message}`, {
     hint: 'run `slipway doctor` to see what this machine allows',
   });
+}
+
+const active = new Set<Placements>();
+
+/**
+ * Ends every run of this process at once, where nothing can be waited for because it is about to end itself: kills what
+ * runs, and takes home what was moved into roots.
+ */
+export function abandonRuns(): void {
+  endRunProcessesNow();
+  for (const one of active) one.remove();
 }

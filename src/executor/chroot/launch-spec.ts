@@ -17,11 +17,19 @@ export interface LaunchSpec {
   readonly limits: readonly { readonly resource: number; readonly soft: number; readonly hard: number }[];
 }
 
-/** What the launcher says before it ends. Nothing when it has become the command. */
+/** What became of the launcher. */
+export type LaunchOutcome =
+  /** It has become the command, whose end is that of the process. */
+  { readonly kind: 'executed' } | LaunchFailure;
+
+/** What the launcher says, as JSON after `READY` or instead of it, before it ends. */
 export type LaunchFailure =
   /** The command is missing or is no program; the message is for the user's log. */
   | { readonly kind: 'not-executable'; readonly message: string }
   /** The machine does not let it do what it must. */
   | { readonly kind: 'not-possible'; readonly message: string };
+
+/** The launcher says so when nothing is left but to execute the command. */
+export const READY = '+';
 
 export const CONTROL_FD = 3;

@@ -9,7 +9,7 @@ import {
 import { passStandardStreamsOnly, resetSignals, setLimit } from '../../base/linux/exec.js';
 import { changeDirectory, dieWithParent } from '../../base/linux/process.js';
 import { executeCommand } from './command.js';
-import { CONTROL_FD, type LaunchFailure, type LaunchSpec } from './launch-spec.js';
+import { CONTROL_FD, READY, type LaunchFailure, type LaunchSpec } from './launch-spec.js';
 
 /**
  * Entry of a program of its own: becomes the process of a RUN. It runs as root and makes itself small step by step; the
@@ -20,6 +20,7 @@ const spec = JSON.parse(readFileSync(CONTROL_FD, 'utf8')) as LaunchSpec;
 let failure: LaunchFailure;
 try {
   becomeSmall(spec);
+  writeFileSync(CONTROL_FD, READY);
   failure = { kind: 'not-executable', message: executeCommand(spec.args, spec.env) };
 } catch (error) {
   failure = { kind: 'not-possible', message: error instanceof Error ? error.message : String(error) };

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -130,6 +131,16 @@ test('a moved directory comes home with what was written to it', async () => {
   placements.remove();
   expect([readdirSync(at('home')).sort(), statSync(at('home')).ino]).toEqual([['new', 'old'], ino]);
   expect([readdirSync(at('root/data')), readdirSync(notes)]).toEqual([[], []]);
+});
+
+test('a moved directory that is placed twice is a link the second time', async () => {
+  const { placements, at } = makePlace();
+  mkdirSync(at('home/sub'));
+  await placements.place('/data', { kind: 'moved', source: at('home') }, opts);
+  await placements.place('/again', { kind: 'moved', source: at('home/sub') }, opts);
+  expect(readlinkSync(at('root/again'))).toBe('/data/sub');
+  placements.remove();
+  expect([readdirSync(at('home')), existsSync(at('root/again'))]).toEqual([['sub'], false]);
 });
 
 test('a moved directory that the process has removed or replaced by a link is empty afterwards', async () => {

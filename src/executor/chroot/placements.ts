@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import type { Cancel } from '../../base/abort.js';
@@ -28,7 +29,10 @@ export type Placement =
   | { readonly kind: 'dev' }
   /** A file, socket or directory of the machine. What is written to the copy is thrown away; a socket leads to its own. */
   | { readonly kind: 'copy'; readonly source: string }
-  /** A directory on the same file system, which is itself there and goes home with all that was written to it. */
+  /**
+   * A directory on the same file system, which is itself there and goes home with all that was written to it. Placed once
+   * more, it is there as a link to where it is.
+   */
   | { readonly kind: 'moved'; readonly source: string };
 
 export interface PlacementDirs {
@@ -44,7 +48,8 @@ interface Placed {
   readonly parentIdentity: string;
   /** What was there before, if anything. */
   readonly aside: ByteString | undefined;
-  readonly home: string | undefined;
+  /** Of a directory that was moved here. */
+  home: string | undefined;
   readonly closers: (() => void)[];
 }
 
@@ -84,7 +89,7 @@ export class Placements {
       parent,
       parentIdentity: identityOf(parent) ?? '',
       aside,
-      home: what.kind === 'moved' ? what.source : undefined,
+      home: undefined,
       closers: [],
     };
     if (aside !== undefined) move(path, aside);
@@ -114,10 +119,23 @@ export class Placements {
       case 'copy':
         await copy(what.source, path, placed.closers, opts);
         return;
-      case 'moved':
+      case 'moved': {
+        const there = this.#moved(what.source);
+        if (there !== undefined) return symlinkSync(toFsPath(there), toFsPath(path));
         placed.closers.push(noteMove(this.#dirs.notes, what.source, path));
+        placed.home = what.source;
         move(fromText(what.source), path);
+      }
     }
+  }
+
+  /** Where a directory has been moved to already, itself or with one that it lies in, as a process in the root names it. */
+  #moved(source: string): ByteString | undefined {
+    for (const { home, parent, name } of this.#placed) {
+      if (home === undefined || !`${source}/`.startsWith(`${home}/`)) continue;
+      return `${parent}/${name}${fromText(source.slice(home.length))}`.slice(this.#root.length);
+    }
+    return undefined;
   }
 
   #removeOne({ name, parent: made, parentIdentity, aside, home, closers }: Placed): void {

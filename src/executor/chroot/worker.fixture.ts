@@ -6,7 +6,7 @@ import { ChrootExecutor, type ChrootOptions } from './chroot-executor.js';
 /** A process as the worker of this rung is one, for tests: runs what it is sent, one after the other. */
 export interface FixtureTask {
   readonly spec: RunSpec;
-  readonly options: Omit<ChrootOptions, 'onWarning'>;
+  readonly options: ChrootOptions;
   readonly abortAfterMs?: number;
 }
 
@@ -15,7 +15,6 @@ export interface FixtureAnswer {
   readonly error?: { readonly code: unknown; readonly message: string };
   readonly stdout: string;
   readonly stderr: string;
-  readonly warnings: readonly string[];
 }
 
 process.on('message', (task: FixtureTask | { readonly strays: string }) => {
@@ -26,18 +25,17 @@ process.on('disconnect', () => process.exit(0));
 
 async function run({ spec, options, abortAfterMs }: FixtureTask): Promise<FixtureAnswer> {
   const said = { stdout: '', stderr: '' };
-  const warnings: string[] = [];
   const stop = new AbortController();
-  const executor = new ChrootExecutor({ ...options, onWarning: (message) => warnings.push(message) });
+  const executor = new ChrootExecutor(options);
   if (abortAfterMs !== undefined) void sleep(abortAfterMs).then(() => stop.abort(new Error('stopped by the test')));
   try {
     const status = await executor.run(spec, {
       signal: stop.signal,
       onOutput: (stream, chunk) => void (said[stream] += chunk.toString()),
     });
-    return { status, ...said, warnings };
+    return { status, ...said };
   } catch (error) {
     const { code, message } = error as Error & { code?: unknown };
-    return { error: { code, message }, ...said, warnings };
+    return { error: { code, message }, ...said };
   }
 }
