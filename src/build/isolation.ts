@@ -11,7 +11,7 @@ import {
   type IsolationReport,
   type RungName,
 } from '../worker/isolation/ladder.js';
-import { workerLaunch, type WorkerLaunch } from '../worker/isolation/launch.js';
+import { plainLaunch, workerLaunch, type WorkerLaunch } from '../worker/isolation/launch.js';
 import { probeIsolation, probeKey } from '../worker/isolation/probe.js';
 import { findPrograms } from '../worker/isolation/programs.js';
 import { dialectOf, type WorkerKind } from '../worker/worker-kind.js';
@@ -35,6 +35,7 @@ export async function chooseWorker(store: Store, wanted: string | undefined, opt
   const name = parseIsolation(wanted);
   const report = await keptReport(store, name, opts);
   const chosen = chooseRung(report, name);
+  if (chosen.rung === 'chroot') return { ...chosen, launch: plainLaunch };
   const programs = findPrograms(chosen.rung, process.env);
   if ('reason' in programs) throw new BuildError('ISOLATION_UNAVAILABLE', programs.reason, { hint: programs.hint });
   return { ...chosen, launch: workerLaunch(chosen.rung, programs) };

@@ -3,6 +3,7 @@ import type { Cancel } from '../base/abort.js';
 import { fromText } from '../base/bytes.js';
 import { unmountBelow } from '../base/linux/mounts-below.js';
 import { removeTree } from '../base/remove-tree.js';
+import { abandonRuns } from '../executor/chroot/chroot-executor.js';
 import type { Digest } from '../oci/digest.js';
 import type { Store } from '../store/store.js';
 import { contentDigest } from './context/content-digest.js';
@@ -60,8 +61,9 @@ export class LocalMachine implements Machine {
    * is still mounted is unmounted first, so that nothing behind a mount is removed.
    */
   leave(): void {
-    const { store, trees } = this.#parts;
+    const { store, trees, kind } = this.#parts;
     if (!trees) return;
+    if (kind?.rung === 'chroot') abandonRuns();
     const work = store.paths.work(store.leaseId);
     unmountBelow(fromText(work));
     removeTree(work);

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { hasCode } from '../../base/errors.js';
+import { packageRoot } from '../../base/package-root.js';
 import { CONTROL_FD, READY, type LaunchFailure, type LaunchOutcome, type LaunchSpec } from './launch-spec.js';
 
 export interface Launched {
@@ -13,6 +15,11 @@ export interface Launched {
 
 /** For the time before the launcher may not be traced: a debugger (see `refuseDebugger`) must guess its address. */
 const NODE_FLAGS = ['--inspect-publish-uid=stderr'];
+
+/** Where the build of Slipway has the launcher. */
+export function launcherFile(): string {
+  return path.join(packageRoot(), 'dist', 'chroot-launcher.js');
+}
 
 /** Starts the bundle of `launcher.ts`, which becomes the command of `spec` in its root. */
 export function startLauncher(launcher: string, spec: LaunchSpec): Launched {

@@ -49,7 +49,7 @@ export class CacheMounts {
   async open(caches: readonly Cache[], opts: Cancel): Promise<readonly string[]> {
     const named = caches.map((cache) => ({ cache, name: this.#nameOf(cache) }));
     for (const { cache, name } of named.toSorted((a, b) => compareBytes(a.name, b.name))) {
-      if (!this.#locked.has(name)) this.#locked.set(name, await this.#lock(name, cache.sharing, opts));
+      if (!this.#locked.has(name)) this.#locked.set(name, await this.#lock(name, this.#sharingOf(cache), opts));
     }
     const dirs: string[] = [];
     for (const { cache, name } of named) dirs.push(await this.#ensure(this.#locked.get(name)!, cache, opts));
@@ -67,6 +67,11 @@ export class CacheMounts {
       .digest('hex')
       .slice(0, 20);
     return `${dialectOf(this.#parts.kind)}-${key}`;
+  }
+
+  /** Where a cache is moved into the root, and not mounted, nobody else can have it meanwhile. */
+  #sharingOf({ sharing }: Cache): Cache['sharing'] {
+    return sharing === 'shared' && this.#parts.kind.rung === 'chroot' ? 'locked' : sharing;
   }
 
   /** Locks a cache or one of its siblings; gives the name of it. */

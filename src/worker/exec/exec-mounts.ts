@@ -6,7 +6,7 @@ import type { TreeParts } from '../local-machine.js';
 import type { ExecRequest, MachineOptions, RefId } from '../machine.js';
 import { CacheMounts, type Cache } from './cache-mounts.js';
 import { mountAgent } from './agent-mount.js';
-import { pinSource } from './pinned-source.js';
+import { pinSource, sourceWithin } from './pinned-source.js';
 import { placeSecret, secretVariable } from './secret-mount.js';
 
 /** What a RUN gets beside its root. */
@@ -92,7 +92,7 @@ class Opening implements ExecMounts {
         return source === undefined ? undefined : { type: 'bind', source, target, readonly: false };
       }
       case 'cache':
-        return { type: 'bind', source: this.#within(this.#cacheDirs.get(one)!, one), target, readonly };
+        return { type: 'bind', source: this.#within(this.#cacheDirs.get(one)!, one), target, readonly, isKept: true };
       case 'bind':
         return { type: 'bind', source: this.#within(await this.#mountTrees(one), one), target, readonly };
     }
@@ -116,6 +116,7 @@ class Opening implements ExecMounts {
 
   #within(root: string, { selector, readonly }: ExecMount): string {
     if (selector === undefined) return root;
+    if (this.#parts.kind.rung === 'chroot') return sourceWithin(root, selector);
     return pinSource(root, selector, readonly, this.#privateDir, this.#closers);
   }
 }

@@ -8,6 +8,7 @@ import { findRuntime } from '../../executor/runtime.js';
 import type { Executor } from '../../executor/types.js';
 import type { TreeParts } from '../local-machine.js';
 import type { Store } from '../../store/store.js';
+import { chrootSupport } from './chroot-support.js';
 import { scratch } from '../scratch.js';
 import { hasUserNamespace } from '../worker-kind.js';
 
@@ -15,13 +16,16 @@ let runtime: ReturnType<typeof findRuntime> | undefined;
 let runDir: string | undefined;
 
 /** An executor with a folder of its own for bundles and other files of the run; gone with it. */
-export function executorFor({ store, kind }: TreeParts): {
+export interface RunSupport {
   readonly executor: Executor;
   readonly dir: string;
-  /** In memory and for this process only: for what must never be on a disk, and for mounts. */
+  /** For secrets, and for mounts. For this process only, and in memory where it can mount. */
   readonly privateDir: string;
   [Symbol.dispose](): void;
-} {
+}
+
+export function executorFor({ store, kind }: TreeParts): RunSupport {
+  if (kind.rung === 'chroot') return chrootSupport(store);
   runtime ??= findRuntime(process.env);
   const work = scratch(store);
   runDir ??= mountRunDir(store);

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fromText } from '../../base/bytes.js';
+import { fromText, toText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { MNT_DETACH, bindMount, unmount } from '../../base/linux/mount.js';
 import { openInRoot } from '../../snapshot/open-in-root.js';
+import { resolveInRoot } from '../../snapshot/resolve-in-root.js';
 
 /**
  * What `selector` leads to in the file system at `root`, mounted in `dir`, which only this process can write to. A
@@ -30,4 +31,11 @@ export function pinSource(
   } finally {
     closeSync(fd);
   }
+}
+
+/** The same without a mount: a path, which leads there as long as nobody changes the file system at `root`. */
+export function sourceWithin(root: string, selector: string): string {
+  const source = path.join(root, toText(resolveInRoot(fromText(root), fromText(selector))));
+  if (!existsSync(source)) throw new BuildError('PATH_NOT_FOUND', `"${selector}": not found`);
+  return source;
 }

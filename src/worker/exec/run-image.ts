@@ -21,7 +21,7 @@ export async function runThrowAway(request: RunImageRequest, parts: TreeParts, o
       user,
       network: request.network,
       mounts: [],
-      hostname: 'slipway',
+      ...(parts.kind.rung !== 'chroot' && { hostname: 'slipway' }), // there it has that of the machine
     },
     { signal: opts.signal, onOutput: opts.onOutput, onStart: (deliver) => opts.signals.subscribe(deliver) },
   );

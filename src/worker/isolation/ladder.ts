@@ -21,9 +21,20 @@ export interface RefusedTrees {
 
 /**
  * Where a rung ends: at a program or an entry in a file that is not there, at a new namespace, at a fresh /proc in it,
- * at the ids, at the trees, or at another mount.
+ * at the ids, at the trees, or at another mount; without namespaces at what root may not do, or at chroot(2).
  */
-export type Obstacle = 'user' | 'programs' | 'runtime' | 'namespaces' | 'proc' | 'ids' | 'trees' | 'mounts' | 'version';
+export type Obstacle =
+  | 'user'
+  | 'programs'
+  | 'runtime'
+  | 'namespaces'
+  | 'proc'
+  | 'ids'
+  | 'trees'
+  | 'mounts'
+  | 'capabilities'
+  | 'chroot'
+  | 'version';
 
 /** Whether this machine allows a rung, and why, in words for `slipway doctor`. Plain data, to be kept as JSON. */
 export interface RungReport {

@@ -13,6 +13,12 @@ export interface WorkerLaunch {
 /** The first descriptor after those that every process has and Node's IPC channel; see `startLaunch`. */
 export const GO_DESCRIPTOR = 4;
 
+/** The rungs whose worker has namespaces of its own. */
+export type NamespaceRung = Exclude<WorkerRung, 'chroot'>;
+
+/** For `chroot`: the worker has no namespaces, and ends what it started when its IPC channel closes. */
+export const plainLaunch: WorkerLaunch = { argv: [], idMaps: [] };
+
 /** Says that it has its user namespace, and goes on when it is told that the maps are written. */
 const AWAIT_MAPS = `echo made >&${GO_DESCRIPTOR} && read -r go <&${GO_DESCRIPTOR} && exec "$@" ${GO_DESCRIPTOR}<&-`;
 
@@ -30,12 +36,11 @@ const AWAIT_MAPS = `echo made >&${GO_DESCRIPTOR} && read -r go <&${GO_DESCRIPTOR
  * With subordinate ids its maps are written by this side and not by `unshare --map-auto`: versions before util-linux
  * 2.38 have no such option, and one that is killed while a child of its waits to write them leaves that child behind.
  */
-export function workerLaunch(rung: WorkerRung, { setpriv, unshare, shell, idMaps }: WorkerPrograms): WorkerLaunch {
+export function workerLaunch(rung: NamespaceRung, { setpriv, unshare, shell, idMaps }: WorkerPrograms): WorkerLaunch {
   const namespaces = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc'];
   const isolated = [setpriv, '--pdeathsig', 'KILL', '--', unshare, ...namespaces, '--'];
   switch (rung) {
     case 'root':
-    case 'chroot':
       return { argv: isolated, idMaps: [] };
     case 'userns':
       return { argv: [unshare, '--user', '--', shell, '-c', AWAIT_MAPS, 'sh', ...isolated], idMaps };

@@ -12,6 +12,7 @@ const [, , workerFile = '', dir = ''] = process.argv;
 const signal = new AbortController().signal;
 const report = await probeIsolation(dir, { env: process.env, extent: 'first', signal });
 const { rung } = chooseRung(report, undefined);
+if (rung === 'chroot') throw new Error('a rung with namespaces is wanted');
 const programs = findPrograms(rung, process.env);
 if ('reason' in programs) throw new Error(programs.reason);
 const { child: worker, mapped } = startLaunch(workerLaunch(rung, programs), [process.execPath, workerFile, rung], {

@@ -5,15 +5,12 @@ import { fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { fileSystemType } from '../../base/linux/statfs.js';
 import { findProgram, findRuntime } from '../../executor/runtime.js';
-import type { TreeKind, WorkerKind } from '../worker-kind.js';
+import type { TreeKind } from '../worker-kind.js';
 import { readUsernsSwitches, USERNS_SWITCHES, type UsernsSwitch } from './kernel-switches.js';
 import type { Obstacle, RefusedTrees, RungReport } from './ladder.js';
-import { workerLaunch, type WorkerLaunch } from './launch.js';
+import { workerLaunch, type NamespaceRung, type WorkerLaunch } from './launch.js';
 import { findPrograms } from './programs.js';
 import { startLaunch } from './start-launch.js';
-
-/** The rungs whose worker has mounts of its own. */
-export type NamespaceRung = Exclude<WorkerKind['rung'], 'chroot'>;
 
 export interface NamespaceProbeOptions extends Cancel {
   readonly env: NodeJS.ProcessEnv;

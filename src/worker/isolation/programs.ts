@@ -1,6 +1,6 @@
 import { findProgram } from '../../executor/runtime.js';
-import type { WorkerRung } from '../worker-kind.js';
 import { findIdMaps, type IdMap } from './id-maps.js';
+import type { NamespaceRung } from './launch.js';
 
 /** What starts a worker. */
 export interface WorkerPrograms {
@@ -18,7 +18,7 @@ export interface Lack {
 }
 
 /** The programs for a rung, or what is missing. */
-export function findPrograms(rung: WorkerRung, env: NodeJS.ProcessEnv): WorkerPrograms | Lack {
+export function findPrograms(rung: NamespaceRung, env: NodeJS.ProcessEnv): WorkerPrograms | Lack {
   const setpriv = findProgram('setpriv', env);
   const unshare = findProgram('unshare', env);
   if (setpriv === undefined || unshare === undefined) {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
+import { refuseDebugger } from '../../base/refuse-debugger.js';
 import { packageRoot } from '../../base/package-root.js';
 import type { WorkerLaunch } from '../isolation/launch.js';
 import { startLaunch } from '../isolation/start-launch.js';
@@ -37,6 +38,8 @@ export interface StartOptions extends Cancel {
 
 /** How long a worker that is told to stop may go on with what it cannot interrupt. */
 const STOP_MS = 10_000;
+/** A debugger that a RUN on `chroot` calls up, before the worker refuses it, must guess the address; see `refuseDebugger`. */
+const DEBUGGER_FLAG = '--inspect-publish-uid=stderr';
 const STDERR_KEPT = 8 * 1024;
 
 /**
@@ -71,7 +74,8 @@ export class WorkerProcess implements Machine {
     const { signal, onProgress } = options;
     signal.throwIfAborted();
     const entry = path.join(packageRoot(), 'dist', 'worker.js');
-    const { child, mapped } = startLaunch(launch, [process.execPath, entry], {
+    if (settings.kind.rung === 'chroot') refuseDebugger(); // its RUN may signal this process
+    const { child, mapped } = startLaunch(launch, [process.execPath, DEBUGGER_FLAG, entry], {
       signal,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',

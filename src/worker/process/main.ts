@@ -1,7 +1,7 @@
-import { removeTree } from '../../base/remove-tree.js';
 import { explainSystemError } from '../../base/system-errors.js';
 import { sweepDeadLeases } from '../../store/leases.js';
 import { Store } from '../../store/store.js';
+import { removeWork } from '../exec/chroot-support.js';
 import { LocalMachine } from '../local-machine.js';
 import type { Machine, Progress, RunImageOptions } from '../machine.js';
 import { OutputCredit } from './output-credit.js';
@@ -50,15 +50,14 @@ process.on('disconnect', () => {
   }
 });
 // Ctrl-C reaches the whole process group; the main process decides what it means.
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => undefined);
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(name, () => undefined);
 
 async function start(settings: WorkerSettings): Promise<void> {
   process.umask(0o022);
   // It waits for nothing once the job is over: this process ends with it.
   const { signal } = new AbortController();
   const store = Store.join(settings.storeRoot, settings.leaseId, { signal });
-  await sweepDeadLeases(store.paths, removeTree);
+  await sweepDeadLeases(store.paths, removeWork);
   const tell = (progress: Progress): void => send({ type: 'progress', ...progress });
   machine = new LocalMachine(store, settings.kind, undefined, undefined, tell);
   send({ type: 'ready' });
