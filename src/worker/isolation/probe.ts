@@ -5,6 +5,7 @@ import { isLinux } from '../../base/platform.js';
 import { findProgram } from '../../executor/runtime.js';
 import { readKernelFile, readUsernsSwitches } from './kernel-switches.js';
 import { RUNGS, type IsolationReport, type RungName, type RungReport } from './ladder.js';
+import { probeChroot } from './probe-chroot.js';
 import { probeNamespaces } from './probe-namespaces.js';
 
 export interface ProbeOptions extends Cancel {
@@ -32,8 +33,9 @@ async function probeRung(name: RungName, dir: string, options: ProbeOptions): Pr
     case 'root':
     case 'userns':
       return await probeNamespaces(name, dir, options);
-    case 'userns-single':
     case 'chroot':
+      return await probeChroot(dir, options);
+    case 'userns-single':
     case 'proot':
       return { name, available: false, obstacle: 'version', reason: 'not in this version' };
     case 'none':
