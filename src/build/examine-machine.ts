@@ -1,21 +1,27 @@
 import type { Cancel } from '../base/abort.js';
-import { fromText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
-import { fileSystemType } from '../base/linux/statfs.js';
 import type { Store } from '../store/store.js';
+import { findingsOf, type Finding } from '../worker/isolation/findings.js';
 import { chooseRung, RUNGS, type RungReport } from '../worker/isolation/ladder.js';
+import { readMachineFacts, type MachineFacts } from '../worker/isolation/machine-facts.js';
+import type { TreeKind } from '../worker/worker-kind.js';
 import { parseIsolation, probeAll } from './isolation.js';
 
-/** What this machine can do. */
+/** What this machine can do. Plain data; what `slipway doctor --format json` writes. */
 export interface MachineReport {
   readonly store: { readonly root: string; readonly fileSystem: string };
   readonly user: { readonly uid: number | undefined };
+  /** What was looked at. */
+  readonly machine: MachineFacts;
+  /** What was tried, best rung first. */
   readonly rungs: readonly (RungReport & { readonly title: string })[];
   /** Absent when RUN is not possible. */
-  readonly chosen?: { readonly rung: string; readonly reason: string };
+  readonly chosen?: { readonly rung: string; readonly trees: TreeKind; readonly reason: string };
+  /** What keeps it from better rungs than the chosen one, or from the one that was asked for. */
+  readonly findings: readonly Finding[];
 }
 
-/** Probes every rung, and says which one a build would use. */
+/** Probes every rung, and says which one a build would use, and what would have to change for a better one. */
 export async function examineMachine(
   store: Store,
   isolation: string | undefined,
@@ -30,10 +36,13 @@ export async function examineMachine(
   } catch (error) {
     if (!(error instanceof BuildError) || error.code !== 'ISOLATION_UNAVAILABLE') throw error;
   }
+  const machine = readMachineFacts(store.paths.root, process.env);
   return {
-    store: { root: store.paths.root, fileSystem: fileSystemType(fromText(store.paths.root)) },
-    user: { uid: process.getuid?.() },
+    store: machine.store,
+    user: { uid: machine.user.uid },
+    machine,
     rungs: report.rungs.map((rung) => ({ ...rung, title: titles.get(rung.name)! })),
     ...(chosen && { chosen }),
+    findings: findingsOf(report, machine, wanted),
   };
 }

@@ -24,7 +24,7 @@ export type { JobOptions } from './open-job.js';
 export { loginToRegistry, logoutOfRegistry, type LoginOptions, type LogoutOptions } from './login.js';
 export { runImage } from './run-image.js';
 export { compareImages } from './compare-images.js';
-export { examineMachine } from './examine-machine.js';
+export { examineMachine, type MachineReport } from './examine-machine.js';
 export { checkDockerfile, listTargets, outlineDockerfile, type CheckDockerfileOptions } from './check.js';
 export type { CheckReport } from '../dockerfile/checks/check-report.js';
 export type { Warning } from '../dockerfile/checks/checker.js';

@@ -1,4 +1,4 @@
-import { examineMachine, openStore } from '../../build/index.js';
+import { examineMachine, openStore, type MachineReport } from '../../build/index.js';
 import { formatTable } from '../../report/format.js';
 import { requireFormat } from './format-flag.js';
 
@@ -14,25 +14,41 @@ export async function run(flags: DoctorFlags, signal: AbortSignal): Promise<void
   await using opened = await openStore(flags.root, signal);
   const report = await examineMachine(opened.store, flags.isolation, { signal });
   if (!report.chosen) process.exitCode = 1;
-  if (flags.format === 'json') {
-    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
-    return;
-  }
-  const rows = report.rungs.map((rung) => [
-    rung.name === report.chosen?.rung ? '*' : '',
+  const text = flags.format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : asText(report, flags.isolation);
+  process.stdout.write(text);
+}
+
+function asText({ store, user, machine, rungs, chosen, findings }: MachineReport, wanted = 'auto'): string {
+  const rows = rungs.map((rung) => [
+    rung.name === chosen?.rung ? '*' : '',
     rung.name,
     rung.available ? 'yes' : 'no',
     rung.reason,
   ]);
-  const hints = report.rungs.flatMap((rung) =>
-    rung.hint === undefined ? [] : [`to get \`${rung.name}\`: ${rung.hint}\n`],
-  );
-  const chosen = report.chosen
-    ? `RUN uses \`${report.chosen.rung}\`: ${report.chosen.reason}\n`
-    : 'RUN is not possible on this machine; builds without RUN are\n';
-  process.stdout.write(
-    `store: ${report.store.root} (${report.store.fileSystem}), uid ${report.user.uid}\n\n` +
-      formatTable([['', 'ISOLATION', 'POSSIBLE', 'WHY'], ...rows]) +
-      `\n${chosen}${hints.join('')}`,
-  );
+  const surroundings = [
+    machine.container === undefined ? [] : `in a container (${machine.container})`,
+    machine.ci === undefined ? [] : `in a job of ${machine.ci === 'other' ? 'a CI' : machine.ci}`,
+  ].flat();
+  const place = [`store: ${store.root} (${store.fileSystem})`, `uid ${user.uid}`, ...surroundings].join(', ');
+  const result = chosen
+    ? `RUN uses \`${chosen.rung}\`: ${chosen.reason}`
+    : wanted === 'auto'
+      ? 'RUN is not possible on this machine; builds without RUN are'
+      : `RUN is not possible here with \`--isolation=${wanted}\``;
+  return [
+    place,
+    '',
+    formatTable([['', 'ISOLATION', 'POSSIBLE', 'WHY'], ...rows]),
+    result,
+    ...findings.map(asAdvice),
+    '',
+  ].join('\n');
+}
+
+function asAdvice({ code, what, rungs, remedies }: MachineReport['findings'][number]): string {
+  const lines = remedies.flatMap(({ how, text }, i) => [
+    `  ${i === 0 ? '' : 'or '}${how}${text === undefined ? '' : ':'}`,
+    ...(text === undefined ? [] : text.split('\n').map((line) => (line === '' ? '' : `    ${line}`))),
+  ]);
+  return ['', `${code} (${rungs.join(', ')}): ${what}`, ...lines].join('\n');
 }
