@@ -55,6 +55,7 @@ test('a compressed layer is made plain once, however many ask, and files are rea
   );
   expect(told.filter(({ done }) => done)).toHaveLength(1);
   const entry = (await layers.toc(fact, never)).entries.find((one) => one.path === 'd/f')!;
+  expect(await read(layers.file(plain[0]!, entry, never))).toBe(TEXT);
   expect(await read(layers.file(fact, entry, never))).toBe(TEXT);
   const later: Progress[] = [];
   const again = new LayerContent(store, { onProgress: (one) => later.push(one) });
@@ -75,17 +76,6 @@ test('a layer whose image says that it is another is not read as that', async ({
   expect(fact.diffId).toBe(known);
   const layers = new LayerContent(store);
   await expect(layers.plain(fact, never)).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
-  const entry = {
-    path: 'secret',
-    type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: 0,
-    size: 16,
-    dataOffset: 512,
-  } as const;
-  await expect(read(layers.file(fact, entry, never))).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
 });
 
 test('nothing is left of a layer that is damaged, or whose unpacking was aborted', async ({ store }) => {

@@ -147,20 +147,34 @@ export class LayerContent {
     });
   }
 
-  /** The content of one file of a layer, holes as zeros. A compressed layer is made plain for it. */
+  /** The content of one file of a layer, holes as zeros. From a compressed layer that takes reading up to the file. */
   async *file(fact: LayerFact, entry: TocEntry, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
     if (entry.size === 0) return;
-    const plain = this.#store.blobs.path((await this.plain(fact, opts)).blob.digest);
     const fragments = entry.fragments ?? [{ offset: 0, length: entry.size }];
     let at = entry.dataOffset ?? 0;
     let position = 0;
     for (const { offset, length } of fragments) {
       yield* zeros(offset - position);
-      yield* readChunks(plain, { ...opts, start: at, length });
+      yield* this.#range(fact, at, length, opts);
       at += length;
       position = offset + length;
     }
     yield* zeros(entry.size - position);
+  }
+
+  async *#range(fact: LayerFact, start: number, length: number, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    if (isPlainLayer(fact.blob.mediaType)) {
+      yield* readChunks(this.#store.blobs.path(fact.blob.digest), { ...opts, start, length });
+      return;
+    }
+    let position = 0;
+    for await (const chunk of this.#unpacked(fact, opts)) {
+      const from = Math.max(0, start - position);
+      const to = Math.min(chunk.length, start + length - position);
+      if (to > from) yield chunk.subarray(from, to);
+      position += chunk.length;
+      if (position >= start + length) return;
+    }
   }
 
   /** The table that was kept for the diffID: only if the blob is known to unpack to that, whatever its image says. */

@@ -4,7 +4,7 @@ import type { Cancel } from '../base/abort.js';
 import { fromBytes, fromText, type ByteString } from '../base/bytes.js';
 import type { PackContent } from '../layer/pack.js';
 import type { RefView } from '../layer/ref-view.js';
-import type { Toc } from '../layer/toc.js';
+import type { Toc, TocEntry } from '../layer/toc.js';
 import { TocView } from '../layer/toc-view.js';
 import { isPlainLayer } from '../oci/descriptor.js';
 import { facesOf, type LayerFact } from '../store/refs.js';
@@ -80,7 +80,7 @@ export class RefViews {
   async #overLayers(layers: readonly LayerFact[], rootMtime: number, opts: Cancel): Promise<OpenView> {
     const tocs: Toc[] = [];
     for (const layer of layers) tocs.push(await this.#layers.toc(layer, opts));
-    const view = new TocView(tocs, (index, entry) => this.#layers.file(layers[index]!, entry, opts), rootMtime);
+    const view = new TocView(tocs, (index, entry) => this.#fileOf(layers[index]!, entry, opts), rootMtime);
     return {
       view,
       locate: async (at) => {
@@ -93,6 +93,10 @@ export class RefViews {
       },
       [Symbol.dispose]: () => undefined,
     };
+  }
+
+  async *#fileOf(layer: LayerFact, entry: TocEntry, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    yield* this.#layers.file(await this.#layers.plain(layer, opts), entry, opts);
   }
 
   async #layersOf(ref: string): Promise<readonly LayerFact[] | undefined> {
