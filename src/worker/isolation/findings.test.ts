@@ -189,6 +189,24 @@ const cases: readonly Case[] = [
     found: [['overlay-store', undefined]],
   },
   {
+    name: 'a container of Docker without capabilities',
+    rungs: [no('chroot', 'capabilities')],
+    facts: { ...inDocker, apparmor: undefined },
+    found: [['capabilities', /--cap-add SETPCAP --cap-add SYS_CHROOT/]],
+  },
+  {
+    name: 'a restricted pod',
+    rungs: [no('root', 'user'), no('chroot', 'user')],
+    facts: { container: 'kubernetes' },
+    found: [['container-user', /runAsUser: 0/]],
+  },
+  {
+    name: 'a filter that forbids chroot',
+    rungs: [no('chroot', 'chroot')],
+    facts: { seccomp: true },
+    found: [['seccomp', undefined]],
+  },
+  {
     name: 'something else',
     rungs: [no('userns', 'namespaces')],
     facts: {},

@@ -20,6 +20,8 @@ export const FINDINGS = {
   'setuid-capability': 'this container lacks the capability SETUID or SETGID, which `newuidmap` needs',
   'subordinate-ids': '/etc/subuid or /etc/subgid gives the user no ids',
   'nested-ids': 'this is a user namespace already, whose ids do not include the subordinate ones',
+  'container-user': 'this container runs as a user who is not root',
+  capabilities: 'root lacks capabilities that containers have by default',
   'util-linux': '`unshare` or `setpriv` is not installed',
   runtime: 'no OCI runtime is installed',
   'overlay-store': 'overlayfs cannot be mounted on the file system of the store',
@@ -87,9 +89,12 @@ function codesOf({ name, obstacle, refused, trees }: RungReport, facts: MachineF
 
 function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readonly FindingCode[] | undefined {
   switch (obstacle) {
-    case 'user': // whoever is not root is no machine's fault
+    case 'user': // on a machine nobody is told to be root
+      return rung === 'chroot' && facts.container !== undefined ? ['container-user'] : [];
     case 'version':
       return [];
+    case 'capabilities':
+      return ['capabilities'];
     case 'runtime':
       return ['runtime'];
     case 'programs':
@@ -101,6 +106,7 @@ function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readon
     case 'proc':
       return facts.maskedProc.length > 0 ? ['proc-masked'] : undefined;
     case 'mounts':
+    case 'chroot':
       return some(confinement(facts));
     case 'trees':
       return overlay(facts, undefined);

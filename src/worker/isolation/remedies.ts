@@ -32,6 +32,10 @@ export function forFinding(code: FindingCode, facts: MachineFacts): readonly Rem
       return [
         { how: 'give the outer user namespace 65,536 ids more than those that this one hands on, or build outside it' },
       ];
+    case 'container-user':
+      return [runAsRoot(facts)];
+    case 'capabilities':
+      return [defaultCapabilities(facts)];
     case 'util-linux':
       return [install('util-linux', 'util-linux')];
     case 'runtime':
@@ -160,6 +164,30 @@ function giveSetuid({ container }: MachineFacts): Remedy {
     return { how: 'in the `securityContext` of the container', text: 'capabilities: { add: [SETUID, SETGID] }' };
   }
   return { how: 'start the container with both', text: 'docker run --cap-add SETUID --cap-add SETGID …' };
+}
+
+function runAsRoot({ container }: MachineFacts): Remedy {
+  if (container === 'kubernetes') {
+    return {
+      how: 'in the `securityContext` of the container, where the policy of the namespace allows it',
+      text: 'runAsNonRoot: false\nrunAsUser: 0',
+    };
+  }
+  return { how: 'start the container as its root, who is no root of the machine', text: 'docker run --user 0 …' };
+}
+
+/** Those of Docker's default set that the rung uses. */
+const DEFAULTS = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'SYS_CHROOT'];
+
+function defaultCapabilities({ container }: MachineFacts): Remedy {
+  if (container === 'kubernetes') {
+    return {
+      how: 'in the `securityContext` of the container, leave out `drop`, or add what is needed',
+      text: `capabilities:\n  drop: [ALL]\n  add: [${DEFAULTS.join(', ')}]`,
+    };
+  }
+  const flags = DEFAULTS.map((name) => `--cap-add ${name}`).join(' ');
+  return { how: 'start the container without `--cap-drop`, or with what is needed', text: `docker run ${flags} …` };
 }
 
 function overlayStore({ container, store }: MachineFacts): Remedy {
