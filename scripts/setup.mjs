@@ -47,6 +47,8 @@ const PROGRAMS = {
     // Its package would start an engine that runs as root, now and whenever the machine starts.
     { names: ['dockerd'], package: 'docker.io', why: 'takes images, as a container engine', unpack: true },
     { names: ['containerd'], package: 'containerd', why: 'is what docker.io runs containers with', unpack: true },
+    { names: ['slirp4netns'], package: 'slirp4netns', why: 'connects networks of RUN' },
+    { names: ['pasta'], package: 'passt', why: 'the other one that does: the tests try both' },
     { names: ['useradd'], package: 'passwd', why: 'makes the user as whom the rootless tests run' },
   ],
 };

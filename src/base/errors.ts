@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'NOT_ALLOWED' // the Dockerfile asks for a right that `--allow` does not give
   | 'SECRET_NOT_FOUND' // a secret or ssh agent that a RUN asks for was not given, or cannot be read
   | 'ISOLATION_UNAVAILABLE' // this machine cannot do what the build or `--isolation` asks for
+  | 'NETWORK_FAILED' // the network of a RUN could not be made, or broke while it ran
   | 'RUNTIME_FAILED' // the OCI runtime itself failed
   | 'WORKER_FAILED' // the worker process could not start or died
   | 'STORE_INVALID' // the store is of a future version or damaged

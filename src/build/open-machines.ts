@@ -4,7 +4,8 @@ import { chooseWorker, forgetReports, parseIsolation, workerKind } from './isola
 import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
 import { LocalMachine } from '../worker/local-machine.js';
-import type { Progress } from '../worker/machine.js';
+import type { Notice, Progress } from '../worker/machine.js';
+import { networkModeOf } from './network-mode.js';
 import { Machines } from '../worker/machines.js';
 import { WorkerProcess } from '../worker/process/client.js';
 
@@ -19,6 +20,7 @@ export interface OpenMachinesOptions {
 /** What runs the ops of a job: this process, and a worker that is started when something first needs a tree. */
 export function openMachines({ store, job, isolation, trustHostCa }: OpenMachinesOptions): Machines {
   parseIsolation(isolation); // a wrong name is an error also where no worker is needed
+  const networkMode = networkModeOf(process.env);
   const contexts = new ContextViews();
   const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
   const layers = new LayerContent(store, { onProgress });
@@ -34,9 +36,10 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
       const text = `isolation: ${chosen.rung} (${chosen.reason})`;
       job.emit({ type: 'notice', level: 'info', text, at: job.now() });
       const kind = { rung: chosen.rung, trees: chosen.trees };
-      const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind };
+      const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind, networkMode };
       try {
-        return await WorkerProcess.start(chosen.launch, settings, { signal: job.signal, onProgress });
+        const onNotice = (notice: Notice): void => job.emit({ ...notice, type: 'notice', at: job.now() });
+        return await WorkerProcess.start(chosen.launch, settings, { signal: job.signal, onProgress, onNotice });
       } catch (error) {
         await forgetReports(store);
         throw error;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { hostCa, withHostCa } from './host-ca.js';
-import { hostsFile } from './network-files.js';
+import { hostsFile } from './network/hosts-file.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'slipway-ca-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -12,7 +12,8 @@ import { descendants } from './descendants.js';
 import { forbidDevices, makeCwd, makeSystemDirs, mountPoints, tmpfsModes } from './root-fs.js';
 import { relayOutput } from './relay-output.js';
 import { judge } from './runtime-log.js';
-import { hostsFile, resolvConf } from './network-files.js';
+import { hostsFile } from './network/hosts-file.js';
+import { machineResolvConf } from './network/resolv-conf.js';
 import { ociSpec } from './oci-spec.js';
 import { findProgram, hasHybridCgroups, runtimeOptions, type Runtime } from './runtime.js';
 import type { Executor, ExitStatus, RunOptions, RunSpec } from './types.js';
@@ -78,7 +79,8 @@ export class OciRuntime implements Executor {
       ...(mountProgram === undefined ? {} : { mountProgram }),
     });
     writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(config));
-    writeFileSync(path.join(bundle, 'resolv.conf'), resolvConf(), { mode: 0o644 });
+    const resolvConf = typeof spec.network === 'string' ? machineResolvConf() : spec.network.resolvConf;
+    writeFileSync(path.join(bundle, 'resolv.conf'), resolvConf, { mode: 0o644, encoding: 'latin1' });
     const hosts = hostsFile(spec.hostname ?? 'buildkitsandbox', spec.extraHosts ?? []);
     writeFileSync(path.join(bundle, 'hosts'), hosts, { mode: 0o644 });
   }

@@ -49,10 +49,13 @@ test('every mount but the harmless devices is without devices', () => {
   expect(open).toEqual(['/dev/pts', '/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty']);
 });
 
-test('a network of its own only when asked for none', () => {
-  const types = (config: Config): readonly string[] => config.linux.namespaces.map(({ type }) => type);
-  expect(types(make())).toEqual(['pid', 'ipc', 'uts', 'mount']);
-  expect(types(make({ network: 'none' }))).toContain('network');
+test('a new network namespace for none, one that is there for a network of its own, else that of the machine', () => {
+  const others = [{ type: 'pid' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }];
+  expect(make().linux.namespaces).toEqual(others);
+  expect(make({ network: 'none' }).linux.namespaces).toEqual([...others, { type: 'network' }]);
+  const network = { netns: '/n', resolvConf: '' };
+  expect(make({ network }).linux.namespaces).toEqual([...others, { type: 'network', path: '/n' }]);
+  expect(mountAt(make({ network }, { userNamespace: true }), '/sys')?.type).toBe('sysfs');
 });
 
 test('what is inert cannot be executed', () => {

@@ -78,13 +78,7 @@ export function ociSpec(spec: RunSpec, opts: SpecOptions): object {
       ? {}
       : { hooks: { createContainer: [nodevHook(opts.mountProgram, spec)] } }),
     linux: {
-      namespaces: [
-        { type: 'pid' },
-        { type: 'ipc' },
-        { type: 'uts' },
-        { type: 'mount' },
-        ...(spec.network === 'none' ? [{ type: 'network' }] : []),
-      ],
+      namespaces: [{ type: 'pid' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }, ...networkNamespace(spec)],
       maskedPaths: spec.insecure ? [] : MASKED_PATHS,
       readonlyPaths: spec.insecure ? [] : READONLY_PATHS,
       ...(opts.seccomp && !spec.insecure ? { seccomp: seccompProfile(opts.arch) } : {}),
@@ -103,6 +97,11 @@ function nodevHook(program: string, spec: RunSpec): object {
   const script = 'while read -r state; do :; done; exec "$0" "$@"';
   const options = `remount,bind,nodev${readonly}`;
   return { path: '/bin/sh', args: ['sh', '-c', script, program, '-o', options, spec.rootfs] };
+}
+
+function networkNamespace({ network }: RunSpec): readonly object[] {
+  if (network === 'host') return [];
+  return [network === 'none' ? { type: 'network' } : { type: 'network', path: network.netns }];
 }
 
 function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
@@ -124,7 +123,7 @@ function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
 
 /** A sysfs shows the network namespace it is mounted in, so its owner alone may mount one. */
 function sys(spec: RunSpec, opts: SpecOptions): OciMount {
-  const fresh = !opts.userNamespace || spec.network === 'none';
+  const fresh = !opts.userNamespace || spec.network !== 'host';
   const access = spec.insecure ? 'rw' : 'ro';
   return fresh
     ? mount('/sys', 'sysfs', 'sysfs', ['nosuid', 'noexec', 'nodev', access])

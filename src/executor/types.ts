@@ -30,6 +30,9 @@ export type RunMount =
       readonly size?: number;
     };
 
+/** The machine's network, none, or a namespace that is there, with the resolv.conf that holds in it. */
+export type RunNetwork = 'host' | 'none' | { readonly netns: string; readonly resolvConf: string };
+
 /** One process, in the words of LLB's exec meta after names have been looked up. */
 export interface RunSpec {
   /** Absolute path of the root file system, where it is mounted. */
@@ -41,7 +44,7 @@ export interface RunSpec {
   readonly cwd: string;
   readonly user: RunUser;
   readonly hostname?: string;
-  readonly network: 'host' | 'none';
+  readonly network: RunNetwork;
   /**
    * In order; a later one may lie in an earlier one, and one of the system's own (`/dev/shm`, `/etc/hosts`) is replaced.
    */

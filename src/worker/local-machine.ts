@@ -8,6 +8,9 @@ import type { Digest } from '../oci/digest.js';
 import type { Store } from '../store/store.js';
 import { contentDigest } from './context/content-digest.js';
 import { ContextViews } from './context/context-views.js';
+import type { NetworkMode } from '../executor/network/network-mode.js';
+import type { RunNetworks } from '../executor/network/run-networks.js';
+import { openNetworks } from './exec/open-networks.js';
 import { runExec } from './exec/run-exec.js';
 import { runThrowAway } from './exec/run-image.js';
 import { exportTree } from './export-tree.js';
@@ -20,6 +23,7 @@ import type {
   FileOpRequest,
   Machine,
   MachineOptions,
+  Notice,
   Progress,
   RefId,
   RunImageOptions,
@@ -39,6 +43,15 @@ export interface MachineParts {
   readonly trees: Trees | undefined;
   /** Absent in a process that is no worker. */
   readonly kind: WorkerKind | undefined;
+  /** Absent in a process that is no worker. */
+  readonly networks: RunNetworks | undefined;
+}
+
+/** What a worker is told, and whom it tells of what belongs to no call alone. */
+export interface WorkerOptions {
+  readonly networkMode: NetworkMode;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onNotice: (notice: Notice) => void;
 }
 
 /** The ops, done in this process. One that is no worker works on layers alone, and refuses what needs a tree. */
@@ -50,10 +63,11 @@ export class LocalMachine implements Machine {
     kind: WorkerKind | undefined,
     contexts = new ContextViews(),
     layers = new LayerContent(store),
-    onProgress?: (progress: Progress) => void,
+    worker?: WorkerOptions,
   ) {
-    const trees = kind && openTrees(kind, { store, layers, onProgress });
-    this.#parts = { store, layers, trees, kind, views: new RefViews(store, layers, contexts, trees) };
+    const trees = kind && openTrees(kind, { store, layers, onProgress: worker?.onProgress });
+    const networks = kind && openNetworks(kind, store, worker);
+    this.#parts = { store, layers, trees, kind, networks, views: new RefViews(store, layers, contexts, trees) };
   }
 
   /**
@@ -106,10 +120,14 @@ export class LocalMachine implements Machine {
 }
 
 /** The parts of a worker. */
-export type TreeParts = MachineParts & { readonly trees: Trees; readonly kind: WorkerKind };
+export type TreeParts = MachineParts & {
+  readonly trees: Trees;
+  readonly kind: WorkerKind;
+  readonly networks: RunNetworks;
+};
 
 function withTrees(parts: MachineParts): TreeParts {
-  const { trees, kind } = parts;
-  if (!trees || !kind) throw new Error('this process has no trees');
-  return { ...parts, trees, kind };
+  const { trees, kind, networks } = parts;
+  if (!trees || !kind || !networks) throw new Error('this process has no trees');
+  return { ...parts, trees, kind, networks };
 }

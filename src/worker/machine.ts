@@ -93,6 +93,12 @@ export interface Progress {
   readonly done: boolean;
 }
 
+/** A line worth knowing that a machine says once, and that belongs to no call alone. */
+export interface Notice {
+  readonly level: 'info' | 'warning';
+  readonly text: string;
+}
+
 export interface RunImageOptions extends MachineOptions {
   readonly signals: SignalSource;
 }

@@ -9,7 +9,8 @@ import { becomeSubreaper } from '../../base/linux/process.js';
 import { makeMountStubs } from '../../snapshot/mount-stubs.js';
 import { withLock } from '../../store/lock.js';
 import { DEFAULT_CAPABILITIES, capabilityNumber } from '../capabilities.js';
-import { hostsFile, resolvConf } from '../network-files.js';
+import { hostsFile } from '../network/hosts-file.js';
+import { machineResolvConf } from '../network/resolv-conf.js';
 import { relayOutput } from '../relay-output.js';
 import { makeCwd, makeSystemDirs, mountPoints, tmpfsModes } from '../root-fs.js';
 import type { Executor, ExitStatus, RunMount, RunOptions, RunSpec } from '../types.js';
@@ -118,7 +119,7 @@ function placed(spec: RunSpec, modes: ReadonlyMap<string, number>): readonly (re
     ['/proc', { kind: 'dir', mode: 0o555 }],
     ['/dev', { kind: 'dev' }],
     ['/sys', { kind: 'dir', mode: 0o555 }],
-    ['/etc/resolv.conf', { kind: 'file', content: resolvConf(), mode: 0o644 }],
+    ['/etc/resolv.conf', { kind: 'file', content: Buffer.from(machineResolvConf(), 'latin1'), mode: 0o644 }],
     ['/etc/hosts', { kind: 'file', content: hosts, mode: 0o644 }],
     ...spec.mounts.map((one) => [one.target, placementOf(one, modes)] as const),
   ];

@@ -28,8 +28,7 @@ export function executorFor({ store, kind }: TreeParts): RunSupport {
   if (kind.rung === 'chroot') return chrootSupport(store);
   runtime ??= findRuntime(process.env);
   const work = scratch(store);
-  runDir ??= mountRunDir(store);
-  const stateDir = mkdtempSync(path.join(runDir, 'r'));
+  const stateDir = mkdtempSync(path.join(runDirOf(store), 'r'));
   const privateDir = path.join(stateDir, 'private');
   mkdirSync(privateDir, { mode: 0o711 });
   return {
@@ -44,7 +43,11 @@ export function executorFor({ store, kind }: TreeParts): RunSupport {
   };
 }
 
-/** For bundles and the runtime's state: a tmpfs that only this process's mount namespace has, so it goes with it. */
+/** For what a run needs beside its tree: a tmpfs that only this process's mount namespace has, so it goes with it. */
+export function runDirOf(store: Store): string {
+  return (runDir ??= mountRunDir(store));
+}
+
 function mountRunDir(store: Store): string {
   const dir = path.join(store.paths.work(store.leaseId), 'run');
   mkdirSync(dir, { recursive: true });

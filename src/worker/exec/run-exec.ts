@@ -1,7 +1,7 @@
 import { fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { lookUpUser, type ExecUser } from '../../executor/user.js';
-import type { RunSpec } from '../../executor/types.js';
+import type { RunNetwork, RunSpec } from '../../executor/types.js';
 import { hostCa, withHostCa } from '../../executor/host-ca.js';
 import type { ExecMount, ExecOp } from '../../llb/types.js';
 import type { TreeParts } from '../local-machine.js';
@@ -9,6 +9,7 @@ import type { ExecRequest, MachineOptions, RefId } from '../machine.js';
 import { notStarted, RunFailedError } from '../run-failed.js';
 import type { ActiveTree } from '../trees/types.js';
 import { executorFor } from './executor-for.js';
+import { networkFor } from './network-for.js';
 import { openExecMounts, type ExecMounts } from './exec-mounts.js';
 import { readSmallFile } from './read-small-file.js';
 
@@ -21,10 +22,12 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   const parent = input?.ref ?? null;
   using tree = await parts.trees.mountActive(parent, { ...opts, branches: request.branches });
   using support = executorFor(parts);
+  using lent = await networkFor(op, parts, opts);
   using mounts = await openExecMounts(request, support.privateDir, parts, opts);
-  const spec = await runSpec(request, tree, support.dir, mounts);
+  const spec = await runSpec(request, tree, support.dir, { network: lent.network, mounts });
   const status = await starting(op.meta.args, () => support.executor.run(spec, opts));
   tree.check?.();
+  lent.check();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
   if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args);
   const { refs } = parts.store;
@@ -45,21 +48,22 @@ async function runSpec(
   request: ExecRequest,
   tree: ActiveTree,
   supportDir: string,
-  extra: ExecMounts,
+  extra: { readonly network: RunNetwork; readonly mounts: ExecMounts },
 ): Promise<RunSpec> {
-  const { meta, network, security } = request.op;
+  const { meta, security } = request.op;
+  const { network, mounts } = extra;
   const user = await userOf(meta, tree);
   const ca = request.trustHostCa ? hostCa(process.env, supportDir) : undefined;
   const given = [...meta.env, ...Object.entries(meta.proxyEnv ?? {}).map(([name, value]) => `${name}=${value}`)];
-  const env = withDefaults(withDefaults(extra.env, given), [`HOME=${user.home}`]);
+  const env = withDefaults(withDefaults(mounts.env, given), [`HOME=${user.home}`]);
   return {
     rootfs: tree.root,
     args: meta.args,
     env: ca ? withHostCa(env, ca) : env,
     cwd: meta.cwd,
     user,
-    network: network === 'none' ? 'none' : 'host',
-    mounts: [...extra.mounts, ...(ca?.mounts ?? [])],
+    network,
+    mounts: [...mounts.mounts, ...(ca?.mounts ?? [])],
     ...(security === 'insecure' && { insecure: true }),
     ...(meta.hostname !== undefined && { hostname: meta.hostname }),
     ...(meta.extraHosts !== undefined && { extraHosts: meta.extraHosts }),

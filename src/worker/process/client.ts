@@ -13,6 +13,7 @@ import type {
   FileOpRequest,
   Machine,
   MachineOptions,
+  Notice,
   OutputListener,
   Progress,
   RefId,
@@ -34,6 +35,7 @@ interface Call {
 export interface StartOptions extends Cancel {
   /** Told of long work in the worker, whichever call it is for. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onNotice?: (notice: Notice) => void;
 }
 
 /** How long a worker that is told to stop may go on with what it cannot interrupt. */
@@ -51,13 +53,13 @@ export class WorkerProcess implements Machine {
   readonly #child: ChildProcess;
   readonly #calls = new Map<number, Call>();
   readonly #exited: Promise<void>;
-  readonly #onProgress: StartOptions['onProgress'];
+  readonly #tell: Pick<StartOptions, 'onProgress' | 'onNotice'>;
   #nextId = 1;
   #dead: BuildError | undefined;
 
-  private constructor(child: ChildProcess, stderr: () => string, onProgress: StartOptions['onProgress']) {
+  private constructor(child: ChildProcess, stderr: () => string, tell: StartOptions) {
     this.#child = child;
-    this.#onProgress = onProgress;
+    this.#tell = tell;
     child.on('message', (message) => this.#receive(message as FromWorker));
     this.#exited = ended(child).then((how) => {
       this.#dead = died(how, stderr());
@@ -71,7 +73,7 @@ export class WorkerProcess implements Machine {
    * ISOLATION_UNAVAILABLE when it cannot get its ids.
    */
   static async start(launch: WorkerLaunch, settings: WorkerSettings, options: StartOptions): Promise<WorkerProcess> {
-    const { signal, onProgress } = options;
+    const { signal } = options;
     signal.throwIfAborted();
     const entry = path.join(packageRoot(), 'dist', 'worker.js');
     if (settings.kind.rung === 'chroot') refuseDebugger(); // its RUN may signal this process
@@ -91,7 +93,7 @@ export class WorkerProcess implements Machine {
     });
     ready.catch(() => undefined); // thrown below, unless there is a better reason
     send(child, { type: 'settings', settings });
-    const worker = new WorkerProcess(child, () => stderr, onProgress);
+    const worker = new WorkerProcess(child, () => stderr, options);
     try {
       await mapped;
       await ready;
@@ -159,7 +161,8 @@ export class WorkerProcess implements Machine {
 
   #receive(message: FromWorker): void {
     if (message.type === 'ready') return;
-    if (message.type === 'progress') return this.#onProgress?.(message);
+    if (message.type === 'progress') return this.#tell.onProgress?.(message);
+    if (message.type === 'notice') return this.#tell.onNotice?.(message);
     const call = this.#calls.get(message.id);
     if (!call) return;
     if (message.type === 'output') {

@@ -3,7 +3,7 @@ import { sweepDeadLeases } from '../../store/leases.js';
 import { Store } from '../../store/store.js';
 import { removeWork } from '../exec/chroot-support.js';
 import { LocalMachine } from '../local-machine.js';
-import type { Machine, Progress, RunImageOptions } from '../machine.js';
+import type { Machine, RunImageOptions } from '../machine.js';
 import { OutputCredit } from './output-credit.js';
 import type { FromWorker, Method, ToWorker, WorkerSettings } from './protocol.js';
 import { SignalRelay } from '../signal-relay.js';
@@ -58,8 +58,11 @@ async function start(settings: WorkerSettings): Promise<void> {
   const { signal } = new AbortController();
   const store = Store.join(settings.storeRoot, settings.leaseId, { signal });
   await sweepDeadLeases(store.paths, removeWork);
-  const tell = (progress: Progress): void => send({ type: 'progress', ...progress });
-  machine = new LocalMachine(store, settings.kind, undefined, undefined, tell);
+  machine = new LocalMachine(store, settings.kind, undefined, undefined, {
+    networkMode: settings.networkMode,
+    onProgress: (progress) => send({ type: 'progress', ...progress }),
+    onNotice: (notice) => send({ type: 'notice', ...notice }),
+  });
   send({ type: 'ready' });
 }
 

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../base/errors.js';
-import type { Machine, Progress } from '../machine.js';
+import type { NetworkMode } from '../../executor/network/network-mode.js';
+import type { Machine, Notice, Progress } from '../machine.js';
 import type { WorkerKind } from '../worker-kind.js';
 
 /** What the main process tells the worker when it starts it. */
@@ -7,6 +8,7 @@ export interface WorkerSettings {
   readonly storeRoot: string;
   readonly leaseId: string;
   readonly kind: WorkerKind;
+  readonly networkMode: NetworkMode;
 }
 
 export type Method = keyof Machine;
@@ -25,6 +27,7 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'output'; readonly id: number; readonly stream: 'stdout' | 'stderr'; readonly data: string }
   | ({ readonly type: 'progress' } & Progress)
+  | ({ readonly type: 'notice' } & Notice)
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError };
 

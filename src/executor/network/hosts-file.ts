@@ -1,16 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { hasCode } from '../base/errors.js';
-
-/** The machine's own resolv.conf, since containers use its network; empty when it has none. */
-export function resolvConf(): Buffer {
-  try {
-    return readFileSync('/etc/resolv.conf');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return Buffer.alloc(0);
-    throw error;
-  }
-}
-
 /** /etc/hosts of a container: itself, the multicast names, and what the build adds. */
 export function hostsFile(
   hostname: string,
