@@ -18,6 +18,7 @@ export { copyImage, type CopyOptions } from './copy-images.js';
 export { loadImages, type LoadedImage, type LoadOptions } from './load.js';
 export { saveImages, type SaveOptions } from './save.js';
 export { pruneStore, type PruneOptions } from './prune.js';
+export { checkStore, type Finding, type FsckOptions, type FsckReport } from './fsck.js';
 export { cacheUsage, type DiskUsageOptions } from './du.js';
 export type { CacheUnit } from '../store/gc/units.js';
 export type { JobOptions } from './open-job.js';

@@ -2,6 +2,8 @@ import { Command, CommanderError, Option } from 'commander';
 import { BuildError } from '../base/errors.js';
 import { reportError } from './output/error.js';
 import { interruptible } from './interrupt.js';
+import { collect } from './collect.js';
+import { addStoreCommands } from './store-commands.js';
 import { version } from './version.js';
 
 /**
@@ -247,35 +249,7 @@ export function program(): Command {
       await (await import('./commands/compare.js')).run(a, b, command.optsWithGlobals(), interruptible());
     });
 
-  cli
-    .command('du')
-    .description('show what the cache takes: all that is in the store beside its images')
-    .option('--filter <filter>', 'until=24h, type=regular, id=DIGITS, …; may be repeated', collect)
-    .option('--verbose', 'show all that is known of each')
-    .option('--format <format>', 'table or json (one object a line)', 'table')
-    .action(async (_options: object, command: Command) => {
-      await (await import('./commands/du.js')).run(command.optsWithGlobals(), interruptible());
-    });
-
-  cli
-    .command('prune')
-    .description('remove cache that no image needs, images without a name, and what killed builds have left')
-    .option('-a, --all', 'also the cache that images were made of; named images stay')
-    .option('-f, --force', 'do not ask')
-    .option(
-      '--filter <filter>',
-      'until=24h: not used for so long; type=regular, id=DIGITS, …; may be repeated',
-      collect,
-    )
-    .option('--max-used-space <size>', 'the least recently used first, until no more than this is left')
-    .option('--reserved-space <size>', 'stop when no more than this is left')
-    .addOption(new Option('--keep-storage <size>', 'the same as --reserved-space').conflicts('reservedSpace'))
-    .option('--min-free-space <size>', 'the least recently used first, until so much is free on the disk')
-    .option('--verbose', 'show all that is known of what was removed')
-    .option('--format <format>', 'table or json (one object a line)', 'table')
-    .action(async (_options: object, command: Command) => {
-      await (await import('./commands/prune.js')).run(command.optsWithGlobals(), interruptible());
-    });
+  addStoreCommands(cli);
 
   cli
     .command('doctor')
@@ -300,10 +274,6 @@ export function program(): Command {
   for (const command of cli.commands)
     command.addOption(new Option('--root <dir>', 'directory of the store').hideHelp());
   return cli;
-}
-
-function collect(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), value];
 }
 
 /** The verb and a space; nothing where there is none. */

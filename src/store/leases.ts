@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { hasCode } from '../base/errors.js';
@@ -49,7 +49,7 @@ export class Lease implements Holding {
   /** Gives everything back; the job's temporary files go. */
   async release(): Promise<void> {
     await rm(this.#paths.temp(this.leaseId), { recursive: true, force: true });
-    if (!existsSync(this.#paths.work(this.leaseId))) rmSync(this.#paths.lease(this.leaseId), { force: true });
+    if (!existsSync(this.#paths.work(this.leaseId))) endLease(this.#paths, this.leaseId);
     this.#file.close();
     this.#lock.release();
   }
@@ -70,13 +70,27 @@ export async function sweepDeadLeases(
       await rm(paths.temp(id), { recursive: true, force: true });
       const work = paths.work(id);
       if (existsSync(work)) await removeWork?.(work);
-      if (!existsSync(work)) rmSync(paths.lease(id), { force: true });
+      if (!existsSync(work)) endLease(paths, id);
     } catch {
       continue; // what cannot be removed now must not stop this job; the lease stays, so the next one tries again
     } finally {
       lock.release();
     }
   }
+}
+
+/**
+ * Removes a lease. If garbage is being collected, what it held is held on until that is done: it may have been made, and what
+ * leads to it, after the collector had looked there.
+ */
+function endLease(paths: StorePaths, id: string): void {
+  if (existsSync(paths.heir)) {
+    const idle = lockPresent(paths.pruneLock);
+    if (idle) rmSync(paths.heir, { force: true }); // of a collector that was killed
+    else appendFileSync(paths.heir, readFileSync(paths.lease(id)));
+    idle?.release();
+  }
+  rmSync(paths.lease(id), { force: true });
 }
 
 /** Of live jobs and of dead ones. */

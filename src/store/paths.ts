@@ -40,6 +40,10 @@ export class StorePaths {
   get facts(): string {
     return path.join(this.records, 'facts');
   }
+  /** Blobs that had wrong bytes. */
+  get damaged(): string {
+    return path.join(this.root, 'damaged');
+  }
   get leases(): string {
     return path.join(this.root, 'leases');
   }
@@ -52,6 +56,14 @@ export class StorePaths {
   }
   lock(name: string): string {
     return path.join(this.locks, name);
+  }
+  /** Held by who collects garbage. */
+  get pruneLock(): string {
+    return this.lock('prune');
+  }
+  /** What jobs held that ended while garbage is collected. */
+  get heir(): string {
+    return this.lock('heir');
   }
   /** Shared by whoever writes a hold, exclusive for who removes what nobody holds. */
   get gcLock(): string {

@@ -1,4 +1,4 @@
-import { rmSync, statfsSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { lockPath } from '../../base/path-lock.js';
@@ -56,6 +56,17 @@ export async function viewStore(store: Store, roots = new Roots(store.paths)): P
  * milliseconds. To be called under the lock `prune`. It can be killed at any moment; the next call goes on from there.
  */
 export async function collectGarbage(store: Store, spec: PruneSpec, options: CollectOptions): Promise<Collected> {
+  const { paths } = store;
+  await sweepDeadLeases(paths, (work) => options.removeTrees([work]));
+  writeFileSync(paths.heir, '');
+  try {
+    return await collect(store, spec, options);
+  } finally {
+    rmSync(paths.heir, { force: true });
+  }
+}
+
+async function collect(store: Store, spec: PruneSpec, options: CollectOptions): Promise<Collected> {
   const { paths } = store;
   const { signal, removeTrees } = options;
   const roots = new Roots(paths);

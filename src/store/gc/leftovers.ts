@@ -30,7 +30,10 @@ export function listLeftovers(paths: StorePaths): Leftovers {
       ...gone(paths.cacheMounts),
       ...gone(paths.gits),
     ],
-    files: orphans(path.dirname(paths.temp('-'))),
+    files: [
+      ...orphans(path.dirname(paths.temp('-'))),
+      ...names(paths.damaged).map((name) => path.join(paths.damaged, name)),
+    ],
   };
 }
 

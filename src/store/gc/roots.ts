@@ -4,7 +4,6 @@ import { parseIndex } from '../../oci/documents.js';
 import type { Digest } from '../../oci/digest.js';
 import type { HeldKind } from '../lease-file.js';
 import { leaseIds } from '../leases.js';
-import { tryLock } from '../lock.js';
 import type { StorePaths } from '../paths.js';
 
 export interface Held {
@@ -13,12 +12,13 @@ export interface Held {
 }
 
 /**
- * What live jobs hold and what images are there, read again and again while things are removed: each time only what is new.
- * To be read with the gate of garbage collection shut (`StorePaths.gcLock`): then nothing is missing.
+ * What jobs hold and what images are there, read again and again while things are removed: each time only what is new. To be
+ * read with the gate of garbage collection shut (`StorePaths.gcLock`): then nothing is missing that was asked for. From the
+ * moment that `StorePaths.heir` is there no hold is lost, however jobs end.
  */
 export class Roots {
   readonly #paths: StorePaths;
-  /** Bytes of each lease that were read. */
+  /** Bytes of each file that were read. */
   readonly #read = new Map<string, number>();
   #index = '';
 
@@ -27,21 +27,21 @@ export class Roots {
   }
 
   /**
-   * What became held or an image since the last call. First the leases, then the images: a job that names its image and
-   * ends between the two has named it before.
+   * What became held or an image since the last call. First the leases, then what they leave behind when they end, then the
+   * images: a job that ends meanwhile has written the later before it takes away the earlier.
    */
   news(): { readonly held: readonly Held[]; readonly images: readonly Digest[] } {
-    return { held: leaseIds(this.#paths).flatMap((id) => this.#newHolds(id)), images: this.#newImages() };
+    const files = leaseIds(this.#paths).map((id) => this.#paths.lease(id));
+    return { held: [...files, this.#paths.heir].flatMap((file) => this.#newHolds(file)), images: this.#newImages() };
   }
 
-  #newHolds(id: string): readonly Held[] {
-    const file = this.#paths.lease(id);
-    const before = this.#read.get(id) ?? 0;
+  #newHolds(file: string): readonly Held[] {
+    const before = this.#read.get(file) ?? 0;
     const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-    if (size <= before || isDead(file)) return [];
+    if (size <= before) return [];
     const text = readPresent(file);
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    this.#read.set(id, whole.length);
+    this.#read.set(file, whole.length);
     return whole
       .slice(before)
       .split('\n')
@@ -64,18 +64,6 @@ export class Roots {
 export function imagesOf(paths: StorePaths): readonly Digest[] {
   const { manifests } = parseIndex(readFileSync(paths.index), "the store's `index.json`");
   return manifests.map(({ digest }) => digest);
-}
-
-/** Nobody has the lock of a lease whose job has died. */
-function isDead(file: string): boolean {
-  try {
-    const lock = tryLock(file, 'existing');
-    lock?.release();
-    return lock !== undefined;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return true;
-    throw error;
-  }
 }
 
 function readPresent(file: string): string {
