@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test as base } from 'vitest';
-import { makeTar } from '../../test/support/tar.js';
+import { packLayer } from '../layer/pack.js';
 import { mediaTypes } from '../oci/descriptor.js';
 import { digestOf, type Digest, type DiffId } from '../oci/digest.js';
 import type { LayerFact } from '../store/refs.js';
@@ -13,10 +13,16 @@ import type { Progress } from './machine.js';
 
 const never = { signal: new AbortController().signal };
 const TEXT = 'some content\n'.repeat(10_000);
-const TAR = makeTar([
-  { path: 'd', type: 'dir' },
-  { path: 'd/f', content: TEXT },
-]);
+const TAR = tarOf('d/f', TEXT);
+
+/** A tar with one file. */
+function tarOf(path: string, text: string): Buffer {
+  const content = { kind: 'bytes', bytes: Buffer.from(text) } as const;
+  const entry = { path, type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: 0, size: content.bytes.length } as const;
+  const parts: Buffer[] = [];
+  packLayer([{ entry, content }], (bytes) => parts.push(Buffer.from(bytes)));
+  return Buffer.concat(parts);
+}
 
 const test = base.extend<{ store: Store }>({
   // oxlint-disable-next-line no-empty-pattern
@@ -70,7 +76,7 @@ test('what lies plain is itself', async ({ store }) => {
 });
 
 test('a layer whose image says that it is another is not read as that', async ({ store }) => {
-  const other = makeTar([{ path: 'secret', content: 'of another image' }]);
+  const other = tarOf('secret', 'of another image');
   const known = (await store.blobs.putBytes(other)) as Digest;
   const fact = await compressed(store, TAR, other);
   expect(fact.diffId).toBe(known);

@@ -101,6 +101,7 @@ describe.each(['darwin', 'win32'])('where the system is %s', (platform) => {
     await bench.ok(['prune', ...root, '--all', '--force'], elsewhere);
     expect(existsSync(stopped)).toBe(false);
     await bench.ok(['du', ...root], elsewhere);
+    await bench.ok(['fsck', ...root], elsewhere);
     await bench.ok(['login', '-u', 'alice', '-p', 'x', registry.host], { env });
     expect(readdirSync(bench.dockerConfig)).toEqual(['config.json']);
   });
