@@ -30,6 +30,12 @@ class MemoryCache implements CacheStore<string> {
   async load(key: CacheKey): Promise<readonly string[] | undefined> {
     return this.results.get(key);
   }
+  /** What another job does before it lets us in. */
+  before: (key: CacheKey) => void = () => undefined;
+  async alone<T>(key: CacheKey, _signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    this.before(key);
+    return await work();
+  }
   async save(names: readonly CacheKey[], key: CacheKey, results: readonly string[]): Promise<void> {
     this.results.set(key, results);
     for (const name of names) if (name !== key) this.aliases.set(name, key);
@@ -339,4 +345,13 @@ test('what is cached does not run ahead, and a hit on top of something lost runs
   ran = [];
   await run(graph('2'));
   expect(ran).toEqual([]);
+});
+
+test('what another job has made while it was waited for is taken, and counts as cached', async () => {
+  cache.before = (key) => void (ran.includes('a') && cache.results.set(key, ['b of another job']));
+  expect(await run([{ name: 'a' }, { name: 'b', inputs: ['a'] }])).toBe('b of another job');
+  expect([ran, completed(true)]).toEqual([['a'], ['b']]);
+  cache.before = () => undefined;
+  await run([{ name: 'a' }, { name: 'b', inputs: ['a'] }]);
+  expect(ran).toEqual(['a']);
 });

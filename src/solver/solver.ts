@@ -19,7 +19,8 @@ interface Probe<R> {
 /**
  * Evaluates an edge of the graph. A vertex is probed first: its definition key is looked up, which needs nothing but
  * the keys of its inputs; then, only when that misses, its content key, for which the inputs that count by content are
- * evaluated. It runs only when both miss and something needs its result, so the inputs of a cached vertex never run.
+ * evaluated. It runs only when both miss and something needs its result, so the inputs of a cached vertex never run. What
+ * another job is making at the moment is waited for, and taken.
  *
  * The first failure aborts the job, and is thrown after everything that was started has stopped.
  */
@@ -205,12 +206,24 @@ class Evaluation<R> {
     if (probe.key) this.#move();
     const inputs = await Promise.all(vertex.inputs.map((edge) => this.#output(edge)));
     return await this.#places.run(this.#job.signal, async () => {
-      this.#job.emit({ type: 'vertex-started', vertex: vertex.digest, at: this.#job.now() });
-      const results = await this.#runner(vertex).exec(inputs, this.#job);
-      if (probe.key) await this.#options.cache.save(probe.names, probe.key, results);
-      this.#complete(vertex, false);
-      return results;
+      if (!probe.key || vertex.options.ignoreCache) return await this.#execute(vertex, inputs, probe);
+      const { cache } = this.#options;
+      return await cache.alone(probe.key, this.#job.signal, async () => {
+        const made = await cache.load(probe.key!);
+        if (!made) return await this.#execute(vertex, inputs, probe);
+        await cache.save(probe.names, probe.key!, made);
+        this.#complete(vertex, true);
+        return made;
+      });
     });
+  }
+
+  async #execute(vertex: Vertex, inputs: readonly R[], { key, names }: Probe<R>): Promise<readonly R[]> {
+    this.#job.emit({ type: 'vertex-started', vertex: vertex.digest, at: this.#job.now() });
+    const results = await this.#runner(vertex).exec(inputs, this.#job);
+    if (key) await this.#options.cache.save(names, key, results);
+    this.#complete(vertex, false);
+    return results;
   }
 
   #complete(vertex: Vertex, cached: boolean): void {

@@ -39,6 +39,8 @@ export interface CacheStore<R> {
   alias(name: CacheKey): Promise<CacheKey | undefined>;
   /** The results under a key; undefined when there are none or they are no longer whole. */
   load(key: CacheKey): Promise<readonly R[] | undefined>;
+  /** Runs `work` while nobody else, in any process, does so for this key. */
+  alone<T>(key: CacheKey, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** Records results that are durable already under their key, and that `names` lead to it. */
   save(names: readonly CacheKey[], key: CacheKey, results: readonly R[]): Promise<void>;
 }

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { hasCode } from '../base/errors.js';
 import { LeaseFile, type HeldKind, type Holding } from './lease-file.js';
 import { lockPresent, tryLock, type FileLock } from './lock.js';
 import type { StorePaths } from './paths.js';
+
+/** Begins the first line of a lease: when the job began, in milliseconds since 1970. */
+export const BEGAN = 'began';
 
 /**
  * What a job is using, written before it is used: a locked file with a line for each thing held. When the job dies its
@@ -29,7 +32,10 @@ export class Lease implements Holding {
       const id = randomBytes(6).toString('hex');
       const lock = tryLock(paths.lease(id));
       // A sweeper may take a new file's lock between its making and ours, and remove it: then it is not ours to use.
-      if (lock?.stillHas(paths.lease(id))) return new Lease(paths, new LeaseFile(paths, id, opts), lock);
+      if (lock?.stillHas(paths.lease(id))) {
+        writeFileSync(paths.lease(id), `${BEGAN} ${Date.now()}\n`);
+        return new Lease(paths, new LeaseFile(paths, id, opts), lock);
+      }
       lock?.release();
     }
   }

@@ -1,3 +1,4 @@
+import { statSync, utimesSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
@@ -5,6 +6,9 @@ import { hasCode } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
 import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
+
+/** How exactly the last use of a record is known: milliseconds. A build that follows another writes nothing. */
+const USE_MS = 3_600_000;
 
 /** `results`: ids of refs, one an output. `alias`: the key that stands for the result. */
 export type CacheRecord = { readonly results: readonly string[] } | { readonly alias: Digest };
@@ -25,6 +29,20 @@ export class RecordStore {
 
   async alias(key: Digest): Promise<Digest | undefined> {
     return ((await this.#read(key, 'alias')) as { alias: Digest } | undefined)?.alias;
+  }
+
+  /** Notes, to the hour, that the results were used: the time of their file says what was not used for long. */
+  noteUse(key: Digest): void {
+    const file = this.#file(key, 'results');
+    const now = Date.now();
+    const noted = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+    if (noted === undefined || Math.abs(now - noted) < USE_MS) return;
+    try {
+      utimesSync(file, now / 1000, now / 1000);
+    } catch (error) {
+      // Removed meanwhile, or in a store that may only be read.
+      if (!hasCode(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error;
+    }
   }
 
   async saveResults(key: Digest, results: readonly string[]): Promise<void> {

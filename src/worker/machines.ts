@@ -6,6 +6,7 @@ import type { ExecOp, FileAction } from '../llb/types.js';
 import type { Digest } from '../oci/digest.js';
 import { isPlainLayer } from '../oci/descriptor.js';
 import { facesOf, type LayerFact } from '../store/refs.js';
+import { withPassingLock } from '../store/lock.js';
 import type { Store } from '../store/store.js';
 import type { ContextViews } from './context/context-views.js';
 import type { LayerContent } from './layer-content.js';
@@ -99,8 +100,11 @@ export class Machines {
     const { refs } = this.#options.store;
     const known = await refs.layer(ref);
     if (known) return known;
-    await (await this.worker()).pack(ref, opts);
-    const made = await refs.layer(ref);
+    const { signal } = opts;
+    const made = await withPassingLock(this.#options.store.paths.lock(`layer-${ref}`), signal, async () => {
+      if (!(await refs.layer(ref))) await (await this.worker()).pack(ref, opts); // else another job was first
+      return await refs.layer(ref);
+    });
     if (!made) throw new Error(`packing the ref ${ref} left no layer`);
     return made;
   }

@@ -1,3 +1,5 @@
+import { hexOf } from '../oci/digest.js';
+import { withPassingLock } from '../store/lock.js';
 import type { Store } from '../store/store.js';
 import type { TreeDialect } from '../store/refs.js';
 import type { CacheKey, CacheStore } from '../solver/types.js';
@@ -29,7 +31,12 @@ export class ResultCache implements CacheStore<OpResult> {
     for (const id of refs) {
       if (!(await this.#isWhole(id))) return undefined;
     }
+    this.#store.records.noteUse(key);
     return ids.map((id) => ({ kind: 'ref', ref: id === SCRATCH ? null : id }));
+  }
+
+  async alone<T>(key: CacheKey, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return await withPassingLock(this.#store.paths.lock(`step-${hexOf(key)}`), signal, work);
   }
 
   async save(names: readonly CacheKey[], key: CacheKey, results: readonly OpResult[]): Promise<void> {

@@ -48,7 +48,8 @@ export async function viewStore(store: Store, roots = new Roots(store.paths)): P
     if (name !== undefined) images.addBlob(descriptor.digest);
   }
   const sizes = new TreeSizes(paths);
-  return { listing, units: cacheUnits({ paths, listing, held, images, sizes }), held, images, sizes };
+  const newSince = roots.oldestJob(store.leaseId);
+  return { listing, units: cacheUnits({ paths, listing, held, images, sizes, newSince }), held, images, sizes };
 }
 
 /**

@@ -40,7 +40,7 @@ export function listLeftovers(paths: StorePaths): Leftovers {
 /** Removes the files of locks that were made for a moment, and whose holder was killed then. */
 export function removePassedLocks(paths: StorePaths): void {
   for (const name of names(paths.locks)) {
-    if (!/^(?:tree|step|plain)-/.test(name)) continue;
+    if (!/^(?:layer|plain|step|tree)-/.test(name)) continue;
     const lock = lockPresent(paths.lock(name));
     if (!lock) continue;
     rmSync(paths.lock(name), { force: true });

@@ -3,7 +3,7 @@ import { hasCode } from '../../base/errors.js';
 import { parseIndex } from '../../oci/documents.js';
 import type { Digest } from '../../oci/digest.js';
 import type { HeldKind } from '../lease-file.js';
-import { leaseIds } from '../leases.js';
+import { BEGAN, leaseIds } from '../leases.js';
 import type { StorePaths } from '../paths.js';
 
 export interface Held {
@@ -20,6 +20,8 @@ export class Roots {
   readonly #paths: StorePaths;
   /** Bytes of each file that were read. */
   readonly #read = new Map<string, number>();
+  /** When the job of each lease began, as it says itself. */
+  readonly #began = new Map<string, number>();
   #index = '';
 
   constructor(paths: StorePaths) {
@@ -35,6 +37,12 @@ export class Roots {
     return { held: [...files, this.#paths.heir].flatMap((file) => this.#newHolds(file)), images: this.#newImages() };
   }
 
+  /** When the first of the jobs began that `news` has seen, this one left out: milliseconds since 1970. */
+  oldestJob(except: string): number {
+    const own = this.#paths.lease(except);
+    return [...this.#began].reduce((oldest, [file, at]) => (file === own ? oldest : Math.min(oldest, at)), Infinity);
+  }
+
   #newHolds(file: string): readonly Held[] {
     const before = this.#read.get(file) ?? 0;
     const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
@@ -47,7 +55,9 @@ export class Roots {
       .split('\n')
       .flatMap((line) => {
         const space = line.indexOf(' ');
-        return space < 0 ? [] : [{ kind: line.slice(0, space) as HeldKind, name: line.slice(space + 1) }];
+        const [kind, name] = [line.slice(0, space), line.slice(space + 1)];
+        if (kind === BEGAN) this.#began.set(file, Number(name));
+        return kind === '' || kind === BEGAN ? [] : [{ kind: kind as HeldKind, name }];
       });
   }
 

@@ -24,7 +24,7 @@ export interface CacheUnit {
   /** Milliseconds since 1970. */
   readonly createdAt: number | undefined;
   readonly lastUsedAt: number;
-  /** A job that runs now needs it. */
+  /** A job that runs now needs it, or may come to need it: it was made or used since that job began. */
   readonly inUse: boolean;
   /** It is a step of an image in the store: its layer stays with the image, the rest can be made anew. */
   readonly shared: boolean;
@@ -40,6 +40,8 @@ export interface UnitSources {
   /** What the images of the store consist of. */
   readonly images: Reach;
   readonly sizes: TreeSizes;
+  /** Milliseconds since 1970: when the oldest of the running jobs began. What came since may be what it waits for. */
+  readonly newSince: number;
 }
 
 /** Everything that is there beside the images. */
@@ -47,7 +49,7 @@ export function cacheUnits(sources: UnitSources): readonly CacheUnit[] {
   const { paths, listing, held, images } = sources;
   const refs = cacheRefs(paths, listing, images.blobs);
   const claimed = new Set<Digest | DiffId>();
-  return [
+  const units: readonly CacheUnit[] = [
     ...[...refs].map(([id, ref]) => refUnit(id, ref, claimed, sources)),
     ...listing.mounts
       .filter(isPresent)
@@ -63,6 +65,7 @@ export function cacheUnits(sources: UnitSources): readonly CacheUnit[] {
       return [{ ...own, type: 'internal', parents, description, shared: false, mutable: false }];
     }),
   ];
+  return units.map((unit) => ({ ...unit, inUse: unit.inUse || unit.lastUsedAt >= sources.newSince }));
 }
 
 /** Names of what a garbage collection has set aside, to remove it. */
