@@ -30,7 +30,7 @@ export function openTrees(kind: WorkerKind, context: TreesContext): Trees {
       return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
     }
     case 'plain':
-      return new PlainTrees({ ...context, dialect });
+      return new PlainTrees({ ...context, dialect, mounts: kind.rung !== 'chroot' });
   }
 }
 

@@ -44,8 +44,8 @@ beforeEach(async () => {
 });
 afterEach(() => open.lease.release());
 
-const plainTrees = (): PlainTrees =>
-  new PlainTrees({ store, layers: new LayerContent(store), dialect: 'plain', onProgress: undefined });
+const plainTrees = (mounts = false): PlainTrees =>
+  new PlainTrees({ store, layers: new LayerContent(store), dialect: 'plain', mounts, onProgress: undefined });
 
 const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const meta = { ...ids, size: 0, mtime: 1000 };
@@ -222,6 +222,22 @@ test('devices of the layers that the tree lacks are known', async () => {
   expect([...contents.devicesMissingIn(takeInventory(at, opts))]).toEqual(['dev/null']);
 });
 
+describe.skipIf(!isRoot)('with mounts (need root)', () => {
+  test('what is only read cannot be written to, and nothing stays mounted', async () => {
+    const mounting = plainTrees(true);
+    const low = await layer(null, [file('a', '1')]);
+    {
+      using mounted = await mounting.mount(low, opts);
+      expect(readdirSync(mounted.root)).toEqual(['a']);
+      expect(() => mkdirSync(path.join(mounted.root, 'b'))).toThrow('read-only');
+    }
+    const one = await step(mounting, low, write('c'));
+    expect(await namesOf(one)).toEqual(['a', 'c']);
+    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(store.paths.root);
+    expect(readdirSync(store.paths.work(store.leaseId))).toEqual([]);
+  });
+});
+
 describe.skipIf(!isRoot)('beside overlays (need root)', () => {
   const items = [
     dir('bin'),
@@ -285,6 +301,6 @@ describe.skipIf(!isRoot)('beside overlays (need root)', () => {
     const wanted = await diffIds(overlays);
     expect(new Set(wanted).size).toBe(2);
     expect(await diffIds(trees)).toEqual(wanted);
-    expect(await diffIds(plainTrees())).toEqual(wanted);
+    expect(await diffIds(plainTrees(true))).toEqual(wanted);
   });
 });

@@ -10,6 +10,7 @@ import { breakLinks } from '../../snapshot/break-links.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import { takeInventory, type Inventory } from '../../snapshot/inventory.js';
 import { diffInventory } from '../../snapshot/inventory-diff.js';
+import { mountActive, mountView, type OverlayOptions } from '../../snapshot/overlay.js';
 import { TreeView } from '../../snapshot/tree-view.js';
 import { withPassingLock } from '../../store/lock.js';
 import { facesOf, type LayerFact, type TreeDialect } from '../../store/refs.js';
@@ -22,6 +23,7 @@ import { UnpackReport } from '../unpack-report.js';
 import { layerOf } from './layer-of.js';
 import { itemsOf } from './pack-upper.js';
 import { ChainContents } from './plain-chain.js';
+import { mountedTree, type ShownTree } from './shown-tree.js';
 import { TreeFolder } from './tree-folder.js';
 import type { ActiveOptions, ActiveTree, Mounted, Trees } from './types.js';
 
@@ -30,11 +32,13 @@ export interface PlainTreesOptions {
   readonly layers: LayerContent;
   /** What the trees are kept as. */
   readonly dialect: TreeDialect;
+  /** Whether this process may mount: then what is only read is read-only, and nobody opens a device in a tree. */
+  readonly mounts: boolean;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 /**
- * The trees of the store where nothing can be mounted: each is a whole root file system in an ordinary directory. A step
+ * The trees of the store where nothing can be stacked: each is a whole root file system in an ordinary directory. A step
  * takes the nearest tree below it that nobody reads, and changes it in place, or copies it, where others stand on it as
  * well. What a step changed is found by comparing, and gets its layer at once, because the next step may change the tree: from
  * layers any tree can be made again.
@@ -47,16 +51,18 @@ export class PlainTrees implements Trees {
   readonly #folder: TreeFolder;
   readonly #layers: LayerContent;
   readonly #dialect: TreeDialect;
+  readonly #mounts: boolean;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   readonly #making = new OnceMap<string, void>();
   /** What trees hold that this process has made, by name. A tree that lies in its place does not change. */
   readonly #inventories = new Map<string, Inventory>();
 
-  constructor({ store, layers, dialect, onProgress }: PlainTreesOptions) {
+  constructor({ store, layers, dialect, mounts, onProgress }: PlainTreesOptions) {
     this.#store = store;
     this.#folder = new TreeFolder(store);
     this.#layers = layers;
     this.#dialect = dialect;
+    this.#mounts = mounts;
     this.#onProgress = onProgress;
   }
 
@@ -66,27 +72,46 @@ export class PlainTrees implements Trees {
 
   async mount(ref: RefId, opts: Cancel): Promise<Mounted> {
     if (ref === null) return { root: '/var/empty', view: new EmptyView(), [Symbol.dispose]: () => undefined };
-    const { root, lock } = await this.#open(ref, opts);
-    return { root, view: new TreeView(fromText(root)), [Symbol.dispose]: () => lock.release() };
+    const { root: tree, lock } = await this.#open(ref, opts);
+    const shown = this.#show(
+      tree,
+      (at) => mountView([tree], at, this.#overlay),
+      () => lock.release(),
+    );
+    return { ...shown, view: new TreeView(fromText(shown.root)) };
   }
 
   async mountActive(ref: RefId, opts: ActiveOptions): Promise<ActiveTree> {
     const work = this.workDir();
-    const root = path.join(work.dir, 't');
+    const tree = path.join(work.dir, 't');
+    let inventory: Inventory;
     try {
-      const known = await this.#place(ref, root, opts);
-      const inventory = known ?? takeInventory(fromText(root), opts);
-      breakLinks(fromText(root), inventory, opts);
-      return {
-        root,
-        view: new TreeView(fromText(root)),
-        commit: (id, cancel) => this.#commit(id, { parent: ref, root, inventory }, cancel),
-        [Symbol.dispose]: () => work[Symbol.dispose](),
-      };
+      inventory = (await this.#place(ref, tree, opts)) ?? takeInventory(fromText(tree), opts);
+      breakLinks(fromText(tree), inventory, opts);
     } catch (error) {
       work[Symbol.dispose]();
       throw error;
     }
+    const bind = (at: string): void => mountActive([], tree, '', at, this.#overlay);
+    const shown = this.#show(tree, bind, () => work[Symbol.dispose]());
+    return {
+      ...shown,
+      view: new TreeView(fromText(shown.root)),
+      commit: async (id, cancel) => {
+        shown.hide();
+        await this.#commit(id, { parent: ref, root: tree, inventory }, cancel);
+      },
+    };
+  }
+
+  #show(tree: string, mount: (at: string) => void, end: () => void): ShownTree {
+    return this.#mounts
+      ? mountedTree(mount, this.#folder, end)
+      : { root: tree, hide: () => undefined, [Symbol.dispose]: end };
+  }
+
+  get #overlay(): OverlayOptions {
+    return { dir: this.#store.paths.trees, userxattr: false };
   }
 
   /** Every change has its layer from the start. */
