@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
+import { homeDirectory } from '../base/home-directory.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { registryName } from './hosts.js';
 
@@ -72,7 +72,7 @@ export const defaultConfig: SlipwayConfig = { host: () => DEFAULTS };
 /** The file that `loadConfig` reads. */
 export function configFile(env: NodeJS.ProcessEnv): string {
   if (env['SLIPWAY_CONFIG']) return path.resolve(env['SLIPWAY_CONFIG']);
-  return path.join(env['XDG_CONFIG_HOME'] || path.join(env['HOME'] || os.homedir(), '.config'), 'slipway/config.toml');
+  return path.join(env['XDG_CONFIG_HOME'] || path.join(homeDirectory(env), '.config'), 'slipway/config.toml');
 }
 
 /**

@@ -1,5 +1,5 @@
-import os from 'node:os';
 import path from 'node:path';
+import { homeDirectory } from '../base/home-directory.js';
 import type { Cancel } from '../base/abort.js';
 import type { CredentialQuery, Credentials, CredentialSource } from './credentials.js';
 import { CredentialsFile, entryOf, parseDocument, readCredentialsFile } from './credentials-file.js';
@@ -22,7 +22,7 @@ function credentialsFiles(env: NodeJS.ProcessEnv): readonly string[] {
 }
 
 function homeOf(env: NodeJS.ProcessEnv): string {
-  return env['HOME'] || os.homedir();
+  return homeDirectory(env);
 }
 
 /**

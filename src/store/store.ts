@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
+import { homeDirectory } from '../base/home-directory.js';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
@@ -25,11 +25,11 @@ export function storeRoot(option: string | undefined, env: NodeJS.ProcessEnv): s
 function dataHome(env: NodeJS.ProcessEnv): string {
   switch (process.platform) {
     case 'win32':
-      return env['LOCALAPPDATA'] || path.join(os.homedir(), 'AppData', 'Local');
+      return env['LOCALAPPDATA'] || path.join(homeDirectory(env), 'AppData', 'Local');
     case 'darwin':
-      return path.join(os.homedir(), 'Library', 'Application Support');
+      return path.join(homeDirectory(env), 'Library', 'Application Support');
     default:
-      return path.join(os.homedir(), '.local/share');
+      return path.join(homeDirectory(env), '.local/share');
   }
 }
 

@@ -7,6 +7,7 @@ import { findProgram } from '../../src/executor/runtime.js';
 import { mountsBelow } from '../support/processes.js';
 import { RemoteServer, TestRepository } from '../support/remote-server.js';
 import { busyboxLayout } from '../support/busybox.js';
+import { startSlipway } from '../support/slipway.js';
 import { makeTar } from '../support/tar.js';
 import { Built, isRoot, test as base, type BuildRun, type Workspace } from '../support/workspace.js';
 
@@ -170,6 +171,22 @@ describe('a RUN where none can be', () => {
     expect(readdirSync(path.join(work.root, 'refs'))).toEqual([]);
   });
 });
+
+test.skipIf(!isRoot)(
+  'a user whom the machine does not know, without a home, names a store (needs root)',
+  async ({ work, bare }) => {
+    work.write({ f: 'f' });
+    work.dockerfile('FROM busybox\nCOPY --chown=app f /f\n');
+    const { env, launcher = [] } = bare.options();
+    const homeless = { env: { ...env, XDG_CONFIG_HOME: '' }, launcher: [...launcher, '/usr/bin/env', '-u', 'HOME'] };
+    const failed = await startSlipway(['build', work.context], homeless).ended;
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain('put the store where this user may write with `--root` or `SLIPWAY_ROOT`');
+    const layout = `busybox=oci-layout://${work.path('busybox')}`;
+    const built = await work.build(['--build-context', layout], homeless, bare.root);
+    expect(built.owner('f')).toBe('644 1000:1000');
+  },
+);
 
 test('`--isolation=none` starts no worker where there could be one, and does not count what only a worker can read', async ({
   work,

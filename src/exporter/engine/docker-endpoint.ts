@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import * as v from 'valibot';
+import { homeDirectory } from '../../base/home-directory.js';
 import { BuildError, hasCode } from '../../base/errors.js';
 
 /** Where a Docker engine listens. */
@@ -30,7 +30,7 @@ const TLS_PORT = 2376;
  * ENGINE_UNAVAILABLE for an address that only Docker's own client can reach.
  */
 export async function chosenEndpoint(env: NodeJS.ProcessEnv): Promise<DockerEndpoint | undefined> {
-  const folder = env['DOCKER_CONFIG'] || path.join(env['HOME'] || os.homedir(), '.docker');
+  const folder = env['DOCKER_CONFIG'] || path.join(homeDirectory(env), '.docker');
   const host = env['DOCKER_HOST'];
   if (host) {
     const wantsTls = Boolean(env['DOCKER_TLS_VERIFY']);
