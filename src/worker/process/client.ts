@@ -198,8 +198,16 @@ function send(child: ChildProcess, message: ToWorker): void {
   if (child.connected) child.send(message, () => undefined);
 }
 
+/** What `unshare` of util-linux 2.38 says and exits with 1 where it means to end by the signal that ended its child. */
+const ENDED_BY_SIGNAL = /^unshare: sigprocmask unblock failed/m;
+
 function died(how: string, stderr: string): BuildError {
   const said = stderr.trim();
+  if (how === 'SIGKILL' || ENDED_BY_SIGNAL.test(said)) {
+    return new BuildError('WORKER_FAILED', 'the worker process was killed', {
+      hint: 'often the machine ran out of memory; what was finished is kept, and the next build goes on from there',
+    });
+  }
   return new BuildError('WORKER_FAILED', `the worker process ended with ${how}${said ? `:\n${said}` : ''}`, {
     hint: 'run `slipway doctor` to see what this machine allows',
   });
