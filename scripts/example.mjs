@@ -18,7 +18,10 @@ export const EXAMPLE_BASES = ['node:20', 'node:20-slim'];
 /** The arguments of `slipway` that build one of the example's images on bases that lie in these layouts. */
 export function exampleBuild({ tag, dockerfile }, layouts) {
   const contexts = [...layouts].map(([name, layout]) => `--build-context=${name}=oci-layout://${layout}`);
-  // Where the network is seen through a proxy with its own certificate authority, npm inside the build must know it.
-  const ca = existsSync(HOST_CA) ? ['--trust-host-ca'] : [];
-  return ['build', `--file=${path.join(EXAMPLE, dockerfile)}`, `--tag=${tag}`, ...contexts, ...ca, EXAMPLE];
+  return ['build', `--file=${path.join(EXAMPLE, dockerfile)}`, `--tag=${tag}`, ...contexts, ...trustFlags(), EXAMPLE];
+}
+
+/** Where the network is seen through a proxy with its own certificate authority, npm inside a build must know it. */
+export function trustFlags() {
+  return existsSync(HOST_CA) ? ['--trust-host-ca'] : [];
 }
