@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -56,13 +65,33 @@ describe.each([
     lock.release();
   });
 
+  test('of processes that count together, none is lost', { timeout: 60_000 }, async () => {
+    const target = path.join(base, `${name}-counted`);
+    const count = path.join(base, `${name}-count`);
+    writeFileSync(count, '0');
+    const script = `${await importOf(name)}
+      import { readFileSync, writeFileSync } from 'node:fs';
+      import { setTimeout } from 'node:timers/promises';
+      for (let i = 0; i < 50; i++) {
+        let lock;
+        while (!(lock = tryLock(${JSON.stringify(target)}, 'file', 'exclusive'))) await setTimeout(Math.random() * 4);
+        const before = Number(readFileSync(${JSON.stringify(count)}, 'utf8'));
+        await setTimeout(0);
+        writeFileSync(${JSON.stringify(count)}, String(before + 1));
+        lock.release();
+      }`;
+    const codes = [1, 2, 3].map(async () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
+      return await new Promise((resolve) => child.once('close', resolve));
+    });
+    expect(await Promise.all(codes)).toEqual([0, 0, 0]);
+    expect(readFileSync(count, 'utf8')).toBe('150');
+  });
+
   test('no lock is left of a process that was killed', async () => {
     const target = path.join(base, `${name}-killed`);
-    const source = path.join(import.meta.dirname, name === 'flock' ? 'linux/flock.ts' : 'portable/claim-lock.ts');
-    const made = await bundled(source, `${name}.mjs`);
-    const call = name === 'flock' ? 'tryFlockPath' : 'tryClaimPath';
-    const script = `import { ${call} } from ${JSON.stringify(made)};
-      globalThis.lock = ${call}(${JSON.stringify(target)}, 'file', 'exclusive');
+    const script = `${await importOf(name)}
+      globalThis.lock = tryLock(${JSON.stringify(target)}, 'file', 'exclusive');
       process.stdout.write(lock ? 'held' : 'refused');
       setInterval(() => undefined, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
@@ -106,10 +135,13 @@ test('who waits gets the lock when it is given back, and can stop waiting', asyn
   (await waiting).release();
 });
 
-/** As a module that Node.js runs without a compiler. */
-async function bundled(source: string, name: string): Promise<string> {
+/** Imports one of the two as `tryLock`, bundled into a module that Node.js runs without a compiler. */
+async function importOf(name: string): Promise<string> {
+  const [source, call] =
+    name === 'flock' ? ['linux/flock.ts', 'tryFlockPath'] : ['portable/claim-lock.ts', 'tryClaimPath'];
+  const outfile = path.join(base, `${name}.mjs`);
   const { build } = await import('esbuild');
-  const outfile = path.join(base, name);
-  await build({ entryPoints: [source], outfile, bundle: true, platform: 'node', format: 'esm', external: ['koffi'] });
-  return outfile;
+  const entryPoints = [path.join(import.meta.dirname, source)];
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', external: ['koffi'] });
+  return `import { ${call} as tryLock } from ${JSON.stringify(outfile)};`;
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -112,6 +113,10 @@ describe.each(['darwin', 'win32'])('where the system is %s', (platform) => {
     await work.build(['-o', `type=local,dest=${work.path('out')}`], { env: on(platform) });
     expect(readFileSync(work.path('out/d/é/f.txt'), 'utf8')).toHaveLength(10_000);
     expect(statSync(work.path('out/d')).mtimeMs).toBe(Number(EPOCH) * 1000);
+    execFileSync('mkfifo', [work.path('context/d/pipe')]);
+    const refused = await work.tryBuild(['-o', `type=local,dest=${work.path('out')}`], { env: on(platform) });
+    expect(refused.stderr).toContain('error: the named pipe `d/pipe` cannot be made on this system');
+    await work.build(['-o', `type=tar,dest=${work.path('out.tar')}`], { env: on(platform) });
   });
 });
 
