@@ -1,14 +1,17 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { isRoot, test, type Workspace } from '../support/workspace.js';
 
 /** Runs a command where `on` is an overlayfs, on which no other one can be mounted; nothing of the mount stays. */
-function onOverlay(work: Workspace): { readonly on: string; readonly launcher: readonly string[] } {
-  for (const name of ['l', 'u', 'w', 'on']) mkdirSync(work.path(name));
-  const script = 'cd "$1" && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w on && shift && exec "$@"';
+function onOverlay(work: Workspace, before = ''): { readonly on: string; readonly launcher: readonly string[] } {
+  for (const name of ['l', 'u', 'w', 'on']) mkdirSync(work.path(name), { recursive: true });
+  const mount = 'cd "$1"; mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w on; shift';
+  const script = `set -e; ${before}${mount}; exec "$@"`;
   const launcher = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', work.dir];
   return { on: work.path('on'), launcher };
 }
+
+const WITHOUT_FUSE = 'mount --bind /dev/null "$(command -v fuse-overlayfs)"; ';
 
 const DOCKERFILE = `FROM busybox AS build
 RUN mkdir -p /d/sub /e && echo 1 > /d/a && ln /d/a /d/b && echo 2 > /d/sub/f && chown 1:1 /d/sub && echo 3 > /e/f
@@ -21,17 +24,19 @@ RUN cat /d/a /d/b && mv /copied /moved && mkfifo /pipe
 `;
 
 describe.skipIf(!isRoot)('where overlayfs cannot be mounted', () => {
-  test('the same image comes out of trees that are stacked, or made, in another way', async ({ work }) => {
+  test.for([
+    { trees: '`fuse-overlayfs`', before: '' },
+    { trees: 'plain copies', before: WITHOUT_FUSE },
+  ])('the same image comes out of $trees', async ({ trees, before }, { work }) => {
     work.dockerfile(DOCKERFILE);
     const env = { SOURCE_DATE_EPOCH: '1700000000' };
     const args = ['-o', 'type=image,rewrite-timestamp=true'];
     const usual = await work.tryBuild(args, { env });
     expect(usual.stderr).toMatch(/^isolation: root \(overlayfs on /m);
-    const { on, launcher } = onOverlay(work);
+    const { on, launcher } = onOverlay(work, before);
     const other = await work.tryBuild([...args, '--root', `${on}/store`], { env, launcher });
     expect(other.code, other.output).toBe(0);
-    const way = existsSync('/usr/bin/fuse-overlayfs') && existsSync('/dev/fuse') ? '`fuse-overlayfs`' : 'plain copies';
-    expect(other.stderr).toContain(`isolation: root (${way} on overlay as root`);
+    expect(other.stderr).toContain(`isolation: root (${trees} on overlay as root`);
     expect(other.stderr).toContain('overlayfs cannot be mounted on overlay');
     expect(other.stdout).toBe(usual.stdout);
     const again = await work.tryBuild([...args, '--root', `${on}/store`], { env, launcher });

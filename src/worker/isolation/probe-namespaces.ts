@@ -115,7 +115,7 @@ async function tryTrees(
   const place = mkdtempSync(path.join(dir, '.probe-'));
   try {
     const fuse = findProgram('fuse-overlayfs', env);
-    const kinds: readonly TreeKind[] = ['overlay', ...(fuse === undefined ? [] : ['fuse' as const])];
+    const kinds: readonly TreeKind[] = ['overlay', ...(fuse === undefined ? [] : ['fuse' as const]), 'plain'];
     const given = [rung === 'root' ? '' : ',userxattr', rung === 'userns' ? 'yes' : '', fuse ?? '', ...kinds];
     const { how, stdout, stderr } = await run(launch, ['sh', '-c', SCRIPT, 'sh', place, ...given], { signal, env });
     signal.throwIfAborted();
