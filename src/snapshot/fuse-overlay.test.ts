@@ -31,7 +31,7 @@ describe.skipIf(!able)('mounts that fuse-overlayfs serves (need root and the pro
   test('a program that dies is told of, and nothing can be read in its place', async () => {
     const mount = await FuseMount.open(PROGRAM, dir, place('b'), opts);
     try {
-      const pid = execFileSync('pgrep', ['-P', String(process.pid), '-x', 'fuse-overlayfs'], {
+      const pid = execFileSync('pgrep', ['-P', String(process.pid), '-f', ' b/m$'], {
         encoding: 'utf8',
       }).trim();
       process.kill(Number(pid), 'SIGKILL');

@@ -16,8 +16,8 @@ export interface FuseOverlay {
 
 /** How often it is looked whether the mount is there; it takes some milliseconds. */
 const LOOK_MS = 2;
-/** How long the program may take to end after its mount has gone. */
-const END_MS = 10_000;
+/** How long the program may take to end by itself after its mount has gone. */
+const END_MS = 2000;
 const STDERR_KEPT = 4096;
 
 /**
@@ -77,21 +77,25 @@ export class FuseMount {
     if (this.#how !== undefined && this.#mounted) throw this.#failure(this.#how);
   }
 
-  /** Takes the mount away when all that was written has reached the upper directory, and waits for the program's end. */
+  /**
+   * Takes the mount away, and waits for the program's end: after that nothing changes the upper directory. What was written
+   * is in it before that, since the kernel hands it over when a file is closed or its mapping ends. Nothing may use the mount any more;
+   * the program is ended where a copy of the mount in another mount namespace keeps it.
+   */
   async finish({ signal }: Cancel): Promise<void> {
     this.check();
     this.#unmount();
     const end = new AbortController();
-    const late = sleep(END_MS, 'late', { signal: AbortSignal.any([signal, end.signal]) });
+    const late = sleep(END_MS, 'late' as const, { signal: AbortSignal.any([signal, end.signal]) });
     late.catch(() => undefined);
     try {
       const how = await Promise.race([this.#ended, late]);
-      if (how === 'late') throw this.#failure(undefined);
-      if (how !== 'code 0') throw this.#failure(how);
+      if (how !== 'late' && how !== 'code 0') throw this.#failure(how);
     } finally {
       end.abort();
       this.drop();
     }
+    await this.#ended;
   }
 
   /** Takes the mount away, and ends the program, whatever it is doing. */
@@ -110,10 +114,9 @@ export class FuseMount {
     }
   }
 
-  #failure(how: string | undefined): BuildError {
+  #failure(how: string): BuildError {
     const said = this.#stderr.trim();
-    const what = how === undefined ? 'does not end: something still uses its files' : `ended with ${how}`;
-    return new BuildError('WORKER_FAILED', `\`fuse-overlayfs\` ${what}${said === '' ? '' : `: ${said}`}`, {
+    return new BuildError('WORKER_FAILED', `\`fuse-overlayfs\` ended with ${how}${said === '' ? '' : `: ${said}`}`, {
       hint: 'try again, or put the store where overlayfs works (`--root`); `slipway doctor` tells where that is',
     });
   }
