@@ -31,13 +31,24 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   options.signal.throwIfAborted();
   const opened = await Store.open(storeRoot(options.root, process.env), options);
   try {
-    return await run(options, opened.store);
+    const result = await run(options, opened.store);
+    if (result.counts.ran > 0) await keepSmall(options, opened.store);
+    return result;
   } catch (error) {
     options.signal.throwIfAborted();
     throw explainSystemError(error, 'the build was writing to the store');
   } finally {
     await opened.lease.release();
   }
+}
+
+/** What a build has made may be more than the store is to have. Loaded when it is needed: most builds make nothing. */
+async function keepSmall(
+  { signal, emit = () => undefined, now = Date.now }: BuildOptions,
+  store: Store,
+): Promise<void> {
+  const { pruneByRules } = await import('./prune.js');
+  await pruneByRules(store, { signal, emit, now, session: { contexts: new Map() } });
 }
 
 async function run(options: BuildOptions, store: Store): Promise<BuildResult> {

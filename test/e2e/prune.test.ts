@@ -160,6 +160,37 @@ describe('prune', () => {
   });
 });
 
+describe('the configuration', () => {
+  const config = (work: Workspace, text: string): { readonly env: Record<string, string> } => {
+    work.write({ 'config.toml': text }, work.dir);
+    return { env: { SLIPWAY_CONFIG: work.path('config.toml') } };
+  };
+
+  test('keeps the cache small after a build that made something, and only then', async ({ work }) => {
+    write(work);
+    await work.build();
+    age(work, 1);
+    const rules = config(work, '[worker.oci]\n[[worker.oci.gcpolicy]]\nall = true\nmaxUsedSpace = "1kB"\n');
+    const refs = left(work, 'refs');
+    expect((await work.build([], rules)).ran).toEqual([]);
+    expect(left(work, 'refs')).toEqual(refs);
+    work.write({ source: 'other' });
+    const built = await work.build([], rules);
+    expect(built.stderr).toMatch(/removed [\d.]+[kM]?B of cache/);
+    const kept = left(work, 'refs');
+    expect(refs.filter((name) => kept.includes(name)).length).toBeLessThan(refs.length);
+    expect((await work.build([], rules)).ran).toEqual([]);
+    expect(await layoutFaults(work.root)).toEqual([]);
+  });
+
+  test('that cannot be read is told, and the build is done', async ({ work }) => {
+    write(work);
+    const built = await work.build([], config(work, '[worker.oci]\nmaxUsedSpac = 1\n'));
+    expect(built.stderr).toMatch(/the cache could not be kept small: .*config\.toml:2: unknown key `maxUsedSpac`/);
+    expect(built.text('again')).toBe('source');
+  });
+});
+
 describe('du', () => {
   test('tells what prune would free', async ({ work }) => {
     write(work);
