@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
+import { hasCode } from '../../src/base/errors.js';
 import { isRoot, test, type Workspace } from '../support/workspace.js';
 
 /** Runs a command where `on` is an overlayfs, on which no other one can be mounted; nothing of the mount stays. */
@@ -42,4 +43,45 @@ describe.skipIf(!isRoot)('where overlayfs cannot be mounted', () => {
     const again = await work.tryBuild([...args, '--root', `${on}/store`], { env, launcher });
     expect(again.stdout).toBe(usual.stdout);
   });
+
+  test('a step ends in an error when fuse-overlayfs dies, whatever its process says', async ({ work }) => {
+    work.dockerfile('FROM busybox\nRUN echo ready; sleep 2; echo more > /f; exit 0\n');
+    const { on, launcher } = onOverlay(work);
+    const build = work.startBuild(['--root', `${on}/store`], { launcher });
+    await build.saying(/\bready$/m);
+    const programs = descendantsOf(build.pid).filter(({ name }) => name === 'fuse-overlayfs');
+    expect(programs).toHaveLength(1);
+    process.kill(programs[0]!.pid, 'SIGKILL');
+    const { code, stderr } = await build.ended;
+    expect(code, stderr).toBe(1);
+    expect(stderr).toMatch(/error.*`fuse-overlayfs` ended with SIGKILL/);
+    expect(descendantsOf(build.pid)).toEqual([]);
+    const again = await work.tryBuild(['--root', `${on}/store`], { launcher });
+    expect(again.code, again.output).toBe(0);
+  });
 });
+
+interface Process {
+  readonly pid: number;
+  readonly name: string;
+}
+
+function descendantsOf(parent: number): readonly Process[] {
+  const all = readdirSync('/proc').flatMap((pid) => {
+    const stat = /^\d+$/.test(pid) ? readStat(pid) : undefined;
+    const [, name = '', above = ''] = /\((.*)\) \S (\d+)/.exec(stat ?? '') ?? [];
+    return stat === undefined ? [] : [{ pid: Number(pid), name, above: Number(above) }];
+  });
+  const below = (pid: number): readonly Process[] =>
+    all.filter(({ above }) => above === pid).flatMap((one) => [{ pid: one.pid, name: one.name }, ...below(one.pid)]);
+  return below(parent);
+}
+
+function readStat(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined; // gone meanwhile
+    throw error;
+  }
+}
