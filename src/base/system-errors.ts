@@ -20,6 +20,16 @@ export function explainSystemError(error: unknown, doing: string): unknown {
       cause: error,
     });
   }
+  if (hasCode(error, 'ENOTCONN')) {
+    return new BuildError(
+      'WORKER_FAILED',
+      `a file system went away while ${doing}: the program that served it has ended`,
+      {
+        hint: 'try again; `slipway doctor` tells which file systems of the store a program serves, and how to do without',
+        cause: error,
+      },
+    );
+  }
   if (hasCode(error, 'EMFILE', 'ENFILE')) {
     return new BuildError('STORE_UNAVAILABLE', `too many open files while ${doing}`, {
       hint: 'raise the limit with `ulimit -n 65536`',

@@ -80,7 +80,9 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
   });
   const uploads = new Map<string, string>();
   const sources = openSources(store, bases, uploads);
+  let isolation: BuildResult['isolation'];
   const machines = openMachines({
+    onIsolation: (chosen) => (isolation = chosen),
     store,
     job: opening,
     isolation: options.isolation,
@@ -106,7 +108,8 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
     const facts = { options, converted, file, context, sources, job, startedAt, invocationId };
     const provenance = options.provenance === false ? undefined : await provenanceOf(facts);
     const input = { options, store, machines, registries, converted, ref, job, counter, startedAt };
-    return { ...(await exportResult({ ...input, ...(provenance && { provenance }) })), invocationId };
+    const exported = await exportResult({ ...input, ...(provenance && { provenance }) });
+    return { ...exported, invocationId, ...(isolation && { isolation }) };
   } finally {
     await machines.stop();
     await registries.close();

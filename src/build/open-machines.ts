@@ -1,5 +1,6 @@
 import type { JobContext } from '../job/context.js';
 import type { Store } from '../store/store.js';
+import type { ChosenRung } from '../worker/isolation/ladder.js';
 import { chooseWorker, forgetReports, parseIsolation, workerKind } from './isolation.js';
 import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
@@ -15,10 +16,13 @@ export interface OpenMachinesOptions {
   /** `--isolation`; undefined chooses. */
   readonly isolation: string | undefined;
   readonly trustHostCa: boolean;
+  /** Told once, when a worker is about to be started, how it is isolated. */
+  readonly onIsolation?: (chosen: ChosenRung) => void;
 }
 
 /** What runs the ops of a job: this process, and a worker that is started when something first needs a tree. */
-export function openMachines({ store, job, isolation, trustHostCa }: OpenMachinesOptions): Machines {
+export function openMachines(options: OpenMachinesOptions): Machines {
+  const { store, job, isolation, trustHostCa } = options;
   parseIsolation(isolation); // a wrong name is an error also where no worker is needed
   const networkMode = networkModeOf(process.env);
   const contexts = new ContextViews();
@@ -36,6 +40,7 @@ export function openMachines({ store, job, isolation, trustHostCa }: OpenMachine
       const text = `isolation: ${chosen.rung} (${chosen.reason})`;
       job.emit({ type: 'notice', level: 'info', text, at: job.now() });
       const kind = { rung: chosen.rung, trees: chosen.trees };
+      options.onIsolation?.({ ...kind, reason: chosen.reason });
       const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind, networkMode };
       try {
         const onNotice = (notice: Notice): void => job.emit({ ...notice, type: 'notice', at: job.now() });

@@ -79,6 +79,8 @@ export interface BuildResult {
   readonly names: readonly string[];
   /** Identifies this build; its provenance names it. */
   readonly invocationId: string;
+  /** How a RUN was isolated, and how its file systems were made; absent when nothing needed a worker. */
+  readonly isolation?: { readonly rung: string; readonly trees: string; readonly reason: string };
   /** Where the result comes from; absent only when `false` was asked for. */
   readonly provenance?: ProvenancePredicate;
   /** Bytes of all layers, uncompressed. */

@@ -56,6 +56,8 @@ test("metadata has buildx's keys, and the digest of what was exported", () => {
     'containerimage.digest': digestOf('gzip'),
     'image.name': 'docker.io/library/a:1,docker.io/library/b:1',
   });
+  const isolation = { rung: 'userns', trees: 'overlay', reason: 'overlayfs on ext' };
+  expect(buildMetadata({ ...result, isolation }, [], {})).toMatchObject({ 'slipway.isolation': isolation });
   const { exported: _, ...nothing } = result;
   expect(Object.keys(buildMetadata(nothing, [], {}))).toEqual(['buildx.build.provenance', 'buildx.build.ref']);
 });

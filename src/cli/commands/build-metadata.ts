@@ -12,14 +12,15 @@ type Warning = Extract<BuildEvent, { readonly type: 'check' }>;
 
 /**
  * `--metadata-file`, with the keys of buildx; the digest is that of the image as it was exported. BUILDX_METADATA_PROVENANCE
- * (`min`, `max`, `disabled`) and BUILDX_METADATA_WARNINGS say how much more is told.
+ * (`min`, `max`, `disabled`) and BUILDX_METADATA_WARNINGS say how much more is told. Slipway's own key, `slipway.isolation`,
+ * says how RUN was isolated.
  */
 export function buildMetadata(
   result: BuildResult,
   warnings: readonly Warning[],
   env: NodeJS.ProcessEnv,
 ): Readonly<Record<string, unknown>> {
-  const { exported, names, invocationId } = result;
+  const { exported, names, invocationId, isolation } = result;
   const provenance = provenanceMetadata(result, env);
   const config = imageId(result);
   const told = isTrue(env['BUILDX_METADATA_WARNINGS']) ? warnings : [];
@@ -33,6 +34,7 @@ export function buildMetadata(
       'containerimage.digest': exported.digest,
       ...(names.length > 0 && { 'image.name': names.join(',') }),
     }),
+    ...(isolation && { 'slipway.isolation': isolation }),
   };
 }
 

@@ -25,8 +25,7 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   using lent = await networkFor(op, parts, opts);
   using mounts = await openExecMounts(request, support.privateDir, parts, opts);
   const spec = await runSpec(request, tree, support.dir, { network: lent.network, mounts });
-  const status = await starting(op.meta.args, () => support.executor.run(spec, opts));
-  tree.check?.();
+  const status = await inTree(tree, () => starting(op.meta.args, () => support.executor.run(spec, opts)));
   lent.check();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
   if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args);
@@ -73,6 +72,15 @@ async function runSpec(
 
 async function userOf({ user, args }: ExecOp['meta'], tree: ActiveTree): Promise<ExecUser> {
   return await starting(args, () => lookUpUser(user, (path) => readSmallFile(tree.view, fromText(path))));
+}
+
+/** Runs a process in a tree. When the tree broke under it, this is what is told, whatever else was met. */
+export async function inTree<T>(tree: ActiveTree, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } finally {
+    tree.check?.();
+  }
 }
 
 async function starting<T>(args: readonly string[], start: () => Promise<T>): Promise<T> {

@@ -5,26 +5,27 @@ import type { TreeParts } from '../local-machine.js';
 import type { RunImageOptions, RunImageRequest } from '../machine.js';
 import { executorFor } from './executor-for.js';
 import { readSmallFile } from './read-small-file.js';
-import { withDefaults } from './run-exec.js';
+import { inTree, withDefaults } from './run-exec.js';
 
 /** Runs a process in a copy of a ref that is thrown away after it. Gives the exit code. */
 export async function runThrowAway(request: RunImageRequest, parts: TreeParts, opts: RunImageOptions): Promise<number> {
   using tree = await parts.trees.mountActive(request.ref, { ...opts, branches: true });
   using support = executorFor(parts);
   const user = await lookUpUser(request.user, (path) => readSmallFile(tree.view, fromText(path)));
-  const status = await support.executor.run(
-    {
-      rootfs: tree.root,
-      args: request.args,
-      env: withDefaults(request.env, [`HOME=${user.home}`]),
-      cwd: request.cwd,
-      user,
-      network: request.network,
-      mounts: [],
-      ...(parts.kind.rung !== 'chroot' && { hostname: 'slipway' }), // there it has that of the machine
-    },
-    { signal: opts.signal, onOutput: opts.onOutput, onStart: (deliver) => opts.signals.subscribe(deliver) },
+  const status = await inTree(tree, () =>
+    support.executor.run(
+      {
+        rootfs: tree.root,
+        args: request.args,
+        env: withDefaults(request.env, [`HOME=${user.home}`]),
+        cwd: request.cwd,
+        user,
+        network: request.network,
+        mounts: [],
+        ...(parts.kind.rung !== 'chroot' && { hostname: 'slipway' }), // there it has that of the machine
+      },
+      { signal: opts.signal, onOutput: opts.onOutput, onStart: (deliver) => opts.signals.subscribe(deliver) },
+    ),
   );
-  tree.check?.();
   return status.kind === 'exited' ? status.code : 128 + (os.constants.signals[status.signal] ?? 0);
 }
