@@ -14,7 +14,7 @@ import { relayOutput } from './relay-output.js';
 import { judge } from './runtime-log.js';
 import { hostsFile } from './network/hosts-file.js';
 import { machineResolvConf } from './network/resolv-conf.js';
-import { ociSpec } from './oci-spec.js';
+import { ociSpec, type UserNamespace } from './oci-spec.js';
 import { findProgram, hasHybridCgroups, runtimeOptions, type Runtime } from './runtime.js';
 import type { Executor, ExitStatus, RunOptions, RunSpec } from './types.js';
 
@@ -22,7 +22,7 @@ export interface OciRuntimeOptions {
   readonly runtime: Runtime;
   /** Directory for bundles and the runtime's state, best on a tmpfs. */
   readonly stateDir: string;
-  readonly userNamespace: boolean;
+  readonly userNamespace: UserNamespace;
   /** Environment of the runtime itself; what runs inside gets `RunSpec.env` only. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -66,7 +66,7 @@ export class OciRuntime implements Executor {
 
   #writeBundle(bundle: string, spec: RunSpec, cwd: string, modes: ReadonlyMap<string, number>): void {
     const { runtime, userNamespace, env } = this.#options;
-    const mountProgram = runtime.name === 'crun' && !userNamespace ? requireMount(env) : undefined;
+    const mountProgram = runtime.name === 'crun' && userNamespace === 'none' ? requireMount(env) : undefined;
     const config = ociSpec(spec, {
       userNamespace,
       seccomp: runtime.seccomp,

@@ -3,8 +3,8 @@ import { seccompProfile } from './seccomp.js';
 import type { RunMount, RunSpec } from './types.js';
 
 export interface SpecOptions {
-  /** True in a user namespace: what only the machine's root may mount is bound instead. */
-  readonly userNamespace: boolean;
+  /** In one, what only the machine's root may mount is bound instead. */
+  readonly userNamespace: UserNamespace;
   readonly seccomp: boolean;
   /** Of the process that starts the runtime: what an insecure run gets. */
   readonly ownCapabilities: readonly string[];
@@ -18,6 +18,9 @@ export interface SpecOptions {
   /** `mount`, for a runtime that takes `nodev` off the root; see `nodevHook`. */
   readonly mountProgram?: string;
 }
+
+/** Whether the runtime runs in a user namespace, and whether that has other ids than 0. */
+export type UserNamespace = 'none' | 'many-ids' | 'one-id';
 
 interface OciMount {
   readonly destination: string;
@@ -59,7 +62,7 @@ export function ociSpec(spec: RunSpec, opts: SpecOptions): object {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: { ...spec.user, umask: 0o022 },
+      user: userOf(spec, opts),
       args: spec.args,
       env: spec.env,
       cwd: opts.cwd,
@@ -86,6 +89,11 @@ export function ociSpec(spec: RunSpec, opts: SpecOptions): object {
   };
 }
 
+/** A namespace with one id has no other groups, and none can be left. */
+function userOf({ user }: RunSpec, { userNamespace }: SpecOptions): object {
+  return { ...user, ...(userNamespace === 'one-id' && { additionalGids: [] }), umask: 0o022 };
+}
+
 /**
  * crun binds the root anew and thereby drops the attributes it had. This gives `nodev` back inside the container's mount
  * namespace, after everything is mounted and before anything runs. (A device node on a file system that a user
@@ -109,10 +117,10 @@ function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
   return [
     mount('/proc', 'proc', 'proc', quiet),
     mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'nodev', 'strictatime', 'mode=755', 'size=65536k']),
-    mount('/dev/pts', 'devpts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
+    mount('/dev/pts', 'devpts', 'devpts', devptsOptions(opts)),
     mount('/dev/shm', 'tmpfs', 'shm', [...quiet, 'mode=1777', `size=${SHM_SIZE}`]),
     mount('/dev/mqueue', 'mqueue', 'mqueue', quiet),
-    ...(opts.userNamespace ? [] : DEVICES).map((name) =>
+    ...(opts.userNamespace === 'none' ? DEVICES : []).map((name) =>
       mount(`/dev/${name}`, 'bind', `/dev/${name}`, ['bind', 'nosuid', 'noexec', 'dev']),
     ),
     sys(spec, opts),
@@ -121,9 +129,15 @@ function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
   ];
 }
 
+/** Terminals belong to the group `tty`, where there is one. */
+function devptsOptions({ userNamespace }: SpecOptions): readonly string[] {
+  const options = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'];
+  return userNamespace === 'one-id' ? options : [...options, 'gid=5'];
+}
+
 /** A sysfs shows the network namespace it is mounted in, so its owner alone may mount one. */
 function sys(spec: RunSpec, opts: SpecOptions): OciMount {
-  const fresh = !opts.userNamespace || spec.network !== 'host';
+  const fresh = opts.userNamespace === 'none' || spec.network !== 'host';
   const access = spec.insecure ? 'rw' : 'ro';
   return fresh
     ? mount('/sys', 'sysfs', 'sysfs', ['nosuid', 'noexec', 'nodev', access])
@@ -137,7 +151,7 @@ function userMount(wanted: RunMount, opts: SpecOptions): OciMount {
     return mount(wanted.target, 'bind', wanted.source, ['rbind', access, 'nodev', ...inert]);
   }
   // what is mounted in a user namespace has no devices, and BuildKit does not say `nodev` here
-  const nodev = opts.userNamespace ? [] : ['nodev'];
+  const nodev = opts.userNamespace === 'none' ? ['nodev'] : [];
   const mode = opts.tmpfsModes.get(wanted.target) ?? 0o1777;
   const size = wanted.size ? [`size=${wanted.size}`] : [];
   return mount(wanted.target, 'tmpfs', 'tmpfs', ['nosuid', ...nodev, ...size, `mode=${mode.toString(8)}`]);

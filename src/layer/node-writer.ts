@@ -17,6 +17,7 @@ import {
 import { type ByteString, toFsPath, toText } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { mkfifo, mknod, lutimes } from '../base/linux/inode.js';
+import { isOwnerRecord, recordOwner } from '../base/linux/recorded-owner.js';
 import { lsetxattr } from '../base/linux/xattr.js';
 import { dirOf, joinPath } from './entry-path.js';
 import type { FileNode } from './merged-tree.js';
@@ -30,10 +31,15 @@ type Meta = FileNode['meta'];
  */
 export type TreeDialect = 'overlay-trusted' | 'overlay-user' | 'fuse' | 'plain';
 
+/**
+ * What becomes of owners. Where the process may give files to nobody else, everything stays its own: 'record' puts the
+ * owner beside a file or directory (`base/linux/recorded-owner.ts`), 'drop' forgets it.
+ */
+export type Owners = 'keep' | 'record' | 'drop';
+
 export interface NodeWriterOptions {
   readonly dialect: TreeDialect;
-  /** 'drop' where the process may give files to nobody else: everything stays its own. */
-  readonly owners: 'keep' | 'drop';
+  readonly owners: Owners;
 }
 
 /** Makes, changes and removes the files of a tree, by paths that the caller knows to be free of links. */
@@ -146,7 +152,7 @@ export class NodeWriter {
   setMeta(path: ByteString, meta: Meta): void {
     const full = this.#at(path);
     this.#do(path, () => {
-      if (this.#options.owners === 'keep') lchownSync(toFsPath(full), meta.uid, meta.gid);
+      this.#setOwner(full, meta);
       for (const [name, value] of meta.xattrs ?? []) this.#setXattr(full, name, value, meta);
       if (meta.type !== 'symlink') chmodSync(toFsPath(full), meta.mode);
     });
@@ -164,9 +170,15 @@ export class NodeWriter {
     this.#do(path, () => unlinkSync(toFsPath(this.#at(path))));
   }
 
+  #setOwner(full: ByteString, meta: Meta): void {
+    const { owners } = this.#options;
+    if (owners === 'keep') lchownSync(toFsPath(full), meta.uid, meta.gid);
+    else if (owners === 'record' && (meta.type === 'file' || meta.type === 'dir')) recordOwner(full, meta);
+  }
+
   #setXattr(full: ByteString, name: string, value: Buffer, meta: Meta): void {
-    // overlayfs and fuse-overlayfs read their own attributes as commands: a layer must not give them any
-    if (/^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\./.test(name)) return;
+    // overlayfs and fuse-overlayfs read their own attributes as commands, and Slipway its own: a layer must not give any
+    if (/^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\./.test(name) || isOwnerRecord(name)) return;
     try {
       lsetxattr(full, name, value);
     } catch (error) {

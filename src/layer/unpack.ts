@@ -4,7 +4,7 @@ import { BuildError } from '../base/errors.js';
 import { type Applied, applyEntry } from './apply-entry.js';
 import { baseOf, dirOf, joinPath } from './entry-path.js';
 import { type FileNode, type LowerView, MergedTree, type TreeNode } from './merged-tree.js';
-import { NodeWriter, type TreeDialect } from './node-writer.js';
+import { NodeWriter, type Owners, type TreeDialect } from './node-writer.js';
 import type { TarEntry } from './tar-entry.js';
 import type { TarSink } from './tar-reader.js';
 import { buildToc, type Toc } from './toc.js';
@@ -18,8 +18,8 @@ export interface UnpackOptions {
   readonly lower?: LowerView;
   /** Overlay dialects: the trees that make up `lower`, highest first. A hard link to a file in them copies it. */
   readonly lowerDirs?: readonly ByteString[];
-  /** Default 'keep'. 'drop' where the process may give files to nobody else. */
-  readonly owners?: 'keep' | 'drop';
+  /** Default 'keep'. */
+  readonly owners?: Owners;
 }
 
 export interface Unpacked {

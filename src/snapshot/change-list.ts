@@ -10,6 +10,7 @@ export class ChangeList {
   readonly #root: ByteString;
   readonly #changes: Change[] = [];
   readonly #directories = new Set<ByteString>(['']);
+  readonly #entered = new Map<ByteString, TreeEntry>();
   /** Path under which the file is listed, by inode. */
   readonly #listed = new Map<number | string, ByteString>();
   /** Names that are unchanged, of files of which no name is listed so far. */
@@ -17,6 +18,16 @@ export class ChangeList {
 
   constructor(root: ByteString) {
     this.#root = root;
+  }
+
+  /** How many there are so far. */
+  get count(): number {
+    return this.#changes.length;
+  }
+
+  /** Tells of a directory before the changes in it, where the disk alone does not say what it is. */
+  enter(dir: TreeEntry): void {
+    this.#entered.set(dir.path, dir);
   }
 
   /** A new or changed object. */
@@ -61,7 +72,7 @@ export class ChangeList {
     const parent = slash < 0 ? '' : path.slice(0, slash);
     if (this.#directories.has(parent)) return;
     this.#parents(parent);
-    const entry = readTreeEntry(`${this.#root}/${parent}`, parent);
+    const entry = this.#entered.get(parent) ?? readTreeEntry(`${this.#root}/${parent}`, parent);
     if (entry?.type !== 'dir') throw new Error(`not a directory: ${parent}`);
     this.#directories.add(parent);
     this.#push(entry, parent);

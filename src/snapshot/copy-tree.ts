@@ -2,12 +2,13 @@ import { chmodSync, constants, copyFileSync, lchownSync, linkSync, mkdirSync, re
 import type { Cancel } from '../base/abort.js';
 import { type ByteString, toFsPath } from '../base/bytes.js';
 import { lutimes, mkfifo, mknod } from '../base/linux/inode.js';
+import { recordedOwner, recordOwner } from '../base/linux/recorded-owner.js';
 import { lsetxattr } from '../base/linux/xattr.js';
 import { readTreeEntry } from './tree-entry.js';
 import type { TreeEntry } from './types.js';
 
 /**
- * Copies what lies in the directory `from` to the existing directory `to`, with owners, modes, times, attributes, hard
+ * Copies what lies in the directory `from` to the existing directory `to`, with owners (also recorded ones), modes, times, attributes, hard
  * links and devices; the directory itself takes those of `from`. Follows no link. Blocks are shared where the file system can.
  */
 export function copyTree(from: ByteString, to: ByteString, { signal }: Cancel): void {
@@ -27,7 +28,7 @@ export function copyTree(from: ByteString, to: ByteString, { signal }: Cancel): 
     signal.throwIfAborted();
     if (path !== '') mkdirSync(toFsPath(target));
     for (const name of readdirSync(toFsPath(source), 'latin1')) copy(`${path}/${name}`);
-    applyMetadata(entry, target);
+    applyMetadata(entry, source, target);
   };
   copy('');
 }
@@ -35,7 +36,7 @@ export function copyTree(from: ByteString, to: ByteString, { signal }: Cancel): 
 /** Copies one object that is no directory, as `copyTree` does, to a name that is free. */
 export function copyEntry(entry: TreeEntry, source: ByteString, target: ByteString): void {
   create(entry, source, target);
-  applyMetadata(entry, target);
+  applyMetadata(entry, source, target);
 }
 
 function create(entry: TreeEntry, source: ByteString, target: ByteString): void {
@@ -59,9 +60,11 @@ function create(entry: TreeEntry, source: ByteString, target: ByteString): void 
 }
 
 /** Owner first: changing it clears setuid bits and file capabilities. Times last: everything else moves them. */
-function applyMetadata(entry: TreeEntry, target: ByteString): void {
+function applyMetadata(entry: TreeEntry, source: ByteString, target: ByteString): void {
   lchownSync(toFsPath(target), entry.uid, entry.gid);
   if (entry.type !== 'symlink') chmodSync(toFsPath(target), entry.mode);
   for (const [name, value] of entry.xattrs ?? []) lsetxattr(target, name, value);
+  const owner = entry.type === 'file' || entry.type === 'dir' ? recordedOwner(source) : undefined;
+  if (owner) recordOwner(target, owner);
   lutimes(target, entry.mtime, entry.mtimeNanoseconds);
 }

@@ -1,11 +1,12 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import type { Cancel } from '../base/abort.js';
 import { type ByteString, toFsPath } from '../base/bytes.js';
+import type { Owner } from '../base/linux/recorded-owner.js';
 import { lgetxattr } from '../base/linux/xattr.js';
 import { ChangeList } from './change-list.js';
 import { sameEntry } from './same-entry.js';
 import { isOpaque, isWhiteout, toTreeEntry, WHITEOUT } from './tree-entry.js';
-import type { Change, LowerView } from './types.js';
+import type { Change, LowerView, TreeEntry } from './types.js';
 
 export interface DiffOptions extends Cancel {
   /**
@@ -13,7 +14,18 @@ export interface DiffOptions extends Cancel {
    * `.wh..wh..opq`, as fuse-overlayfs writes where it may not make devices or set attributes; no other name begins so.
    */
   readonly marks?: 'overlay' | 'names';
+  /** Whose the objects of the upper tree are, where the disk does not say it. */
+  readonly owners?: UpperOwners;
 }
+
+/** Tells the owners of the objects of an upper tree. Throws ISOLATION_UNAVAILABLE for what nobody can tell. */
+export interface UpperOwners {
+  ownerOf(entry: TreeEntry, fullPath: ByteString): Owner | Promise<Owner>;
+  /** Of an object that came out as it was below; a directory only if nothing in it changed either. */
+  unchanged(entry: TreeEntry, below: Omit<TreeEntry, 'inode'>): void;
+}
+
+const ON_DISK: UpperOwners = { ownerOf: ({ uid, gid }) => ({ uid, gid }), unchanged: () => undefined };
 
 /**
  * What the upper directory of an overlay changes against what lies below, in the order and form of a layer: a walk of
@@ -27,10 +39,10 @@ export interface DiffOptions extends Cancel {
 export async function diffUpper(
   upper: ByteString,
   lower: LowerView,
-  { signal, marks = 'overlay' }: DiffOptions,
+  { signal, marks = 'overlay', owners = ON_DISK }: DiffOptions,
 ): Promise<readonly Change[]> {
   const changes = new ChangeList(upper);
-  await walk({ upper, lower, signal, changes, marks }, '', false);
+  await walk({ upper, lower, signal, changes, marks, owners }, '', false);
   return changes.finish();
 }
 
@@ -74,14 +86,20 @@ async function visit(at: Walk, path: ByteString, inOpaque: boolean): Promise<voi
     if (below) at.changes.remove(path);
     return;
   }
-  const entry = toTreeEntry(stat, fullPath, path);
-  if (!entry) return;
-  if (!below || !(await sameEntry(below, entry, at.lower, fullPath))) at.changes.add(entry);
+  const onDisk = toTreeEntry(stat, fullPath, path);
+  if (!onDisk) return;
+  const entry = { ...onDisk, ...(await at.owners.ownerOf(onDisk, fullPath)) };
+  const isSame = below !== undefined && (await sameEntry(below, entry, at.lower, fullPath));
+  const { count } = at.changes;
+  if (!isSame) at.changes.add(entry);
   else if (inOpaque) at.changes.keep(entry);
-  if (entry.type !== 'dir') return;
-  refuseRedirect(fullPath);
-  // Below an opaque directory nothing shows through, whether or not the directories in it are marked as well.
-  await walk(at, path, below?.type === 'dir' && (inOpaque || isOpaque(fullPath, at.marks)));
+  if (entry.type === 'dir') {
+    refuseRedirect(fullPath);
+    at.changes.enter(entry);
+    // Below an opaque directory nothing shows through, whether or not the directories in it are marked as well.
+    await walk(at, path, below?.type === 'dir' && (inOpaque || isOpaque(fullPath, at.marks)));
+  }
+  if (isSame && at.changes.count === count) at.owners.unchanged(entry, below);
 }
 
 function refuseRedirect(fullPath: ByteString): void {

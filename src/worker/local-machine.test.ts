@@ -26,6 +26,7 @@ test.skipIf(process.getuid?.() !== 0)(
       dialect: 'trusted',
       stacking: new OverlayStacking(store.paths.trees, 'overlay-trusted'),
       keepsLayers: false,
+      owners: 'on-disk',
       onProgress: undefined,
     });
     const opts = { signal: new AbortController().signal };

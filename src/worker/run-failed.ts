@@ -10,9 +10,11 @@ export class RunFailedError extends BuildError {
     readonly exitCode: number,
     readonly exitSignal: string | undefined,
     readonly args: readonly string[],
+    /** More than the exit code tells. */
+    hint?: string,
   ) {
     const how = exitSignal ? `was killed by ${exitSignal}` : `did not complete successfully: exit code: ${exitCode}`;
-    super('RUN_FAILED', `process ${quote(args.join(' '))} ${how}`, hintFor(exitCode));
+    super('RUN_FAILED', `process ${quote(args.join(' '))} ${how}`, hint === undefined ? hintFor(exitCode) : { hint });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { UserNamespace } from '../executor/oci-spec.js';
 import type { TreeDialect } from '../store/refs.js';
 
 /** The rungs of the ladder on which a RUN is possible. */
@@ -34,6 +35,7 @@ export function keepsLayers({ rung, trees }: WorkerKind): boolean {
   return trees !== 'overlay' || rung === 'userns-single';
 }
 
-export function hasUserNamespace({ rung }: WorkerKind): boolean {
-  return rung === 'userns' || rung === 'userns-single';
+export function userNamespaceOf({ rung }: WorkerKind): UserNamespace {
+  if (rung === 'userns') return 'many-ids';
+  return rung === 'userns-single' ? 'one-id' : 'none';
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import { BuildError } from '../../base/errors.js';
 import { relaySocket } from '../../executor/socket-relay.js';
+import { chownTo, type GiveFile } from './give-file.js';
 import type { ExecMount } from '../../llb/types.js';
 
 type Agent = ExecMount['mount'] & { readonly type: 'ssh' };
@@ -18,6 +19,7 @@ export async function mountAgent(
   given: Readonly<Record<string, string>>,
   dir: string,
   closers: (() => void)[],
+  give: GiveFile = chownTo,
 ): Promise<string | undefined> {
   const { id, uid, gid, mode, optional } = agent;
   const target = given[id === '' ? DEFAULT_ID : id];
@@ -29,7 +31,7 @@ export async function mountAgent(
   }
   const socket = path.join(dir, randomBytes(8).toString('hex'));
   await relaySocket(socket, target, closers);
-  chownSync(socket, uid, gid);
+  give(socket, { uid, gid });
   chmodSync(socket, mode & 0o777);
   return socket;
 }

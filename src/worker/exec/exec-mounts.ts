@@ -6,6 +6,7 @@ import type { TreeParts } from '../local-machine.js';
 import type { ExecRequest, MachineOptions, RefId } from '../machine.js';
 import { CacheMounts, type Cache } from './cache-mounts.js';
 import { mountAgent } from './agent-mount.js';
+import { giveFile, type GiveFile } from './give-file.js';
 import { pinSource, sourceWithin } from './pinned-source.js';
 import { placeSecret, secretVariable } from './secret-mount.js';
 
@@ -49,12 +50,14 @@ class Opening implements ExecMounts {
   readonly #privateDir: string;
   readonly #parts: TreeParts;
   readonly #opts: MachineOptions;
+  readonly #give: GiveFile;
 
   constructor(request: ExecRequest, privateDir: string, parts: TreeParts, opts: MachineOptions) {
     this.#request = request;
     this.#privateDir = privateDir;
     this.#parts = parts;
     this.#opts = opts;
+    this.#give = giveFile(parts.kind);
     this.#caches = new CacheMounts(parts);
   }
 
@@ -86,9 +89,9 @@ class Opening implements ExecMounts {
       case 'tmpfs':
         return { type: 'tmpfs', target, size: mount.size };
       case 'secret':
-        return placeSecret({ ...mount, target }, secrets, this.#privateDir);
+        return placeSecret({ ...mount, target }, secrets, this.#privateDir, this.#give);
       case 'ssh': {
-        const source = await mountAgent(mount, agents, this.#privateDir, this.#closers);
+        const source = await mountAgent(mount, agents, this.#privateDir, this.#closers, this.#give);
         return source === undefined ? undefined : { type: 'bind', source, target, readonly: false };
       }
       case 'cache':

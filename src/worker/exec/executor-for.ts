@@ -10,7 +10,7 @@ import type { TreeParts } from '../local-machine.js';
 import type { Store } from '../../store/store.js';
 import { chrootSupport } from './chroot-support.js';
 import { scratch } from '../scratch.js';
-import { hasUserNamespace } from '../worker-kind.js';
+import { userNamespaceOf } from '../worker-kind.js';
 
 let runtime: ReturnType<typeof findRuntime> | undefined;
 let runDir: string | undefined;
@@ -32,7 +32,7 @@ export function executorFor({ store, kind }: TreeParts): RunSupport {
   const privateDir = path.join(stateDir, 'private');
   mkdirSync(privateDir, { mode: 0o711 });
   return {
-    executor: new OciRuntime({ runtime, stateDir, userNamespace: hasUserNamespace(kind), env: process.env }),
+    executor: new OciRuntime({ runtime, stateDir, userNamespace: userNamespaceOf(kind), env: process.env }),
     dir: work.dir,
     privateDir,
     [Symbol.dispose]: () => {

@@ -10,6 +10,7 @@ import { notStarted, RunFailedError } from '../run-failed.js';
 import type { ActiveTree } from '../trees/types.js';
 import { executorFor } from './executor-for.js';
 import { networkFor } from './network-for.js';
+import { requireUser, watchOutput } from './one-id-limits.js';
 import { openExecMounts, type ExecMounts } from './exec-mounts.js';
 import { readSmallFile } from './read-small-file.js';
 
@@ -25,10 +26,14 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   using lent = await networkFor(op, parts, opts);
   using mounts = await openExecMounts(request, support.privateDir, parts, opts);
   const spec = await runSpec(request, tree, support.dir, { network: lent.network, mounts });
-  const status = await inTree(tree, () => starting(op.meta.args, () => support.executor.run(spec, opts)));
+  requireUser(spec.user, parts.kind);
+  const output = watchOutput(opts.onOutput, parts.kind);
+  const status = await inTree(tree, () =>
+    starting(op.meta.args, () => support.executor.run(spec, { ...opts, onOutput: output.onOutput })),
+  );
   lent.check();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
-  if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args);
+  if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args, output.hint());
   const { refs } = parts.store;
   const id = refs.newId();
   const description = `mount / from exec ${op.meta.args.join(' ')}`;

@@ -5,6 +5,7 @@ import type { TreeParts } from '../local-machine.js';
 import type { RunImageOptions, RunImageRequest } from '../machine.js';
 import { executorFor } from './executor-for.js';
 import { readSmallFile } from './read-small-file.js';
+import { requireUser } from './one-id-limits.js';
 import { inTree, withDefaults } from './run-exec.js';
 
 /** Runs a process in a copy of a ref that is thrown away after it. Gives the exit code. */
@@ -12,6 +13,7 @@ export async function runThrowAway(request: RunImageRequest, parts: TreeParts, o
   using tree = await parts.trees.mountActive(request.ref, { ...opts, branches: true });
   using support = executorFor(parts);
   const user = await lookUpUser(request.user, (path) => readSmallFile(tree.view, fromText(path)));
+  requireUser(user, parts.kind);
   const status = await inTree(tree, () =>
     support.executor.run(
       {

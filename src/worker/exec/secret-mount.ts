@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BuildError } from '../../base/errors.js';
 import type { RunMount } from '../../executor/types.js';
+import { chownTo, type GiveFile } from './give-file.js';
 import type { ExecMount } from '../../llb/types.js';
 
 type Secret = ExecMount['mount'] & { readonly type: 'secret' };
@@ -15,18 +16,22 @@ export function secretVariable({ mount }: ExecMount, given: Given): string | und
   return bytes && `${mount.env}=${bytes.toString('utf8')}`;
 }
 
-/** Writes the secret to `dir`, which must not be on a disk. Undefined for a variable, or when it is missing. */
+/**
+ * Writes the secret to `dir`, which must not be on a disk. Undefined for a variable, or when it is missing. `give` gives it
+ * to its owner.
+ */
 export function placeSecret(
   secret: Secret & { readonly target: string },
   given: Given,
   dir: string,
+  give: GiveFile = chownTo,
 ): RunMount | undefined {
   if (secret.env !== undefined) return undefined;
   const bytes = find(secret, given);
   if (!bytes) return undefined;
   const source = path.join(dir, randomBytes(8).toString('hex'));
   writeFileSync(source, bytes, { flag: 'wx', mode: 0o600 });
-  chownSync(source, secret.uid, secret.gid);
+  give(source, secret);
   chmodSync(source, secret.mode & 0o777);
   return {
     type: 'bind',

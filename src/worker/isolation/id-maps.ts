@@ -41,6 +41,11 @@ export function findIdMaps(env: NodeJS.ProcessEnv): readonly IdMap[] | Lack {
   return maps;
 }
 
+/** What gives the current user the `userns` rung. */
+export function hintForMoreIds(): string {
+  return `more than one id is needed: install \`newuidmap\` (\`apt-get install uidmap\`), and ${hintForIds()}`;
+}
+
 /** What gives the current user subordinate ids. */
 export function hintForIds(): string {
   return `as root: \`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userName()}\``;

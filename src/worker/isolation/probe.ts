@@ -4,6 +4,7 @@ import type { Cancel } from '../../base/abort.js';
 import { isLinux } from '../../base/platform.js';
 import { findProgram } from '../../executor/runtime.js';
 import { readKernelFile, readUsernsSwitches } from './kernel-switches.js';
+import { findIdMaps } from './id-maps.js';
 import { RUNGS, type IsolationReport, type RungName, type RungReport } from './ladder.js';
 import { probeChroot } from './probe-chroot.js';
 import { probeNamespaces } from './probe-namespaces.js';
@@ -32,10 +33,10 @@ async function probeRung(name: RungName, dir: string, options: ProbeOptions): Pr
   switch (name) {
     case 'root':
     case 'userns':
+    case 'userns-single':
       return await probeNamespaces(name, dir, options);
     case 'chroot':
       return await probeChroot(dir, options);
-    case 'userns-single':
     case 'proot':
       return { name, available: false, obstacle: 'version', reason: 'not in this version' };
     case 'none':
@@ -47,8 +48,8 @@ async function probeRung(name: RungName, dir: string, options: ProbeOptions): Pr
 const PROGRAMS = ['crun', 'runc', 'unshare', 'setpriv', 'newuidmap', 'newgidmap', 'fuse-overlayfs'];
 
 /**
- * Changes whenever a kept report may have become wrong: kernel, boot, user, rights, file system, switches or programs are
- * others.
+ * Changes whenever a kept report may have become wrong: kernel, boot, user, rights, file system, switches, programs or
+ * subordinate ids are others.
  */
 export function probeKey(dir: string, env: NodeJS.ProcessEnv): string {
   const rights = readKernelFile('/proc/self/status')?.match(/^(?:CapEff|NoNewPrivs|Seccomp):\s*\S+/gm) ?? [];
@@ -59,6 +60,7 @@ export function probeKey(dir: string, env: NodeJS.ProcessEnv): string {
     ...rights.map((line) => line.replace(/^.*:\s*/, '')),
     statSync(dir).dev,
     JSON.stringify(readUsernsSwitches()),
+    JSON.stringify(findIdMaps(env)),
     ...PROGRAMS.map((name) => findProgram(name, env) ?? '-'),
   ].join(' ');
 }

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFil
 import { fromText, toText } from '../../base/bytes.js';
 import { mount } from '../../base/linux/mount.js';
 import { OciRuntime } from '../../executor/oci-runtime.js';
+import type { UserNamespace } from '../../executor/oci-spec.js';
 import { findProgram, findRuntime, type Runtime } from '../../executor/runtime.js';
 import type { RunSpec } from '../../executor/types.js';
 import { diffUpper } from '../../snapshot/overlay-diff.js';
@@ -33,7 +34,9 @@ export interface Outcome {
   readonly error?: string;
 }
 
-const userxattr = process.argv[2] === 'userns';
+const rung = process.argv[2] ?? '';
+const namespaces: Record<string, UserNamespace> = { userns: 'many-ids', 'userns-single': 'one-id' };
+const userxattr = rung in namespaces;
 const runtime: Runtime =
   process.env['SLIPWAY_TEST_RUNTIME'] === 'runc'
     ? { name: 'runc', file: findProgram('runc', process.env) ?? '', seccomp: true }
@@ -100,7 +103,12 @@ async function runIn(
   dir: string,
   abortAfterMs?: number,
 ): Promise<{ output: string; exit: string }> {
-  const executor = new OciRuntime({ runtime, stateDir: `${dir}/state`, userNamespace: userxattr, env: process.env });
+  const executor = new OciRuntime({
+    runtime,
+    stateDir: `${dir}/state`,
+    userNamespace: namespaces[rung] ?? 'none',
+    env: process.env,
+  });
   const chunks: Buffer[] = [];
   const stop = new AbortController();
   if (abortAfterMs !== undefined) setTimeout(() => stop.abort(new Error('stopped')), abortAfterMs);

@@ -11,7 +11,7 @@ export function toWire(error: unknown): WireError {
       args: error.args,
       ...(error.exitSignal !== undefined && { signal: error.exitSignal }),
     };
-    return { code: error.code, message: error.message, exit };
+    return { code: error.code, message: error.message, exit, ...(error.hint !== undefined && { hint: error.hint }) };
   }
   if (error instanceof BuildError) {
     return {
@@ -30,7 +30,7 @@ export function toWire(error: unknown): WireError {
 }
 
 export function fromWire(wire: WireError): Error {
-  if (wire.exit) return new RunFailedError(wire.exit.code, wire.exit.signal, wire.exit.args);
+  if (wire.exit) return new RunFailedError(wire.exit.code, wire.exit.signal, wire.exit.args, wire.hint);
   const cause = wire.cause && fromWire(wire.cause);
   if (wire.code) {
     return new BuildError(wire.code, wire.message, { cause, ...(wire.hint !== undefined && { hint: wire.hint }) });

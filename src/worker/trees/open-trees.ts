@@ -20,14 +20,15 @@ export interface TreesContext {
 export function openTrees(kind: WorkerKind, context: TreesContext): Trees {
   const { paths } = context.store;
   const dialect = dialectOf(kind);
+  const owners = kind.rung === 'userns-single' ? 'recorded' : 'on-disk';
   switch (kind.trees) {
     case 'overlay': {
       const stacking = new OverlayStacking(paths.trees, kind.rung === 'root' ? 'overlay-trusted' : 'overlay-user');
-      return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
+      return new StackedTrees({ ...context, dialect, stacking, owners, keepsLayers: keepsLayers(kind) });
     }
     case 'fuse': {
       const stacking = new FuseStacking(paths.trees, fuseProgram());
-      return new StackedTrees({ ...context, dialect, stacking, keepsLayers: keepsLayers(kind) });
+      return new StackedTrees({ ...context, dialect, stacking, owners, keepsLayers: keepsLayers(kind) });
     }
     case 'plain':
       return new PlainTrees({ ...context, dialect, mounts: kind.rung !== 'chroot' });

@@ -285,6 +285,7 @@ describe.skipIf(!isRoot)('beside overlays (need root)', () => {
       dialect: 'trusted',
       stacking,
       keepsLayers: false,
+      owners: 'on-disk',
       onProgress: undefined,
     });
     const low = await layer(null, items);

@@ -39,6 +39,7 @@ test('jobs that unpack the same layer at the same time keep one tree', async () 
         dialect: 'user',
         stacking: new OverlayStacking(job.store.paths.trees, 'overlay-user'),
         keepsLayers: false,
+        owners: 'on-disk',
         onProgress: (one) => told.push(one),
       }),
   );

@@ -1,8 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
-import { fromText } from '../../base/bytes.js';
+import { fromText, toText } from '../../base/bytes.js';
 import { OnceMap } from '../../base/once-map.js';
+import type { RefView } from '../../layer/ref-view.js';
+import type { Toc, TocEntry } from '../../layer/toc.js';
+import { TocView } from '../../layer/toc-view.js';
 import { LayerUnpacker } from '../../layer/unpack.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import { TreeView } from '../../snapshot/tree-view.js';
@@ -15,7 +18,9 @@ import type { LayerContent } from '../layer-content.js';
 import { UnpackReport } from '../unpack-report.js';
 import type { Progress, RefId } from '../machine.js';
 import { layerOf } from './layer-of.js';
+import { LayeredView } from './layered-view.js';
 import { packUpper } from './pack-upper.js';
+import { RecordedOwners } from './recorded-owners.js';
 import type { ActiveStack, Stack, Stacking } from './stacking.js';
 import { TreeFolder } from './tree-folder.js';
 import type { ActiveTree, Mounted, Trees } from './types.js';
@@ -28,6 +33,8 @@ export interface StackedTreesOptions {
   readonly stacking: Stacking;
   /** Whether a change gets its layer when it is committed (`keepsLayers`). */
   readonly keepsLayers: boolean;
+  /** 'recorded' where the disk can have one owner only: beside the files, and in the layers that are kept then. */
+  readonly owners: 'on-disk' | 'recorded';
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
@@ -43,9 +50,12 @@ export class StackedTrees implements Trees {
   readonly #stacking: Stacking;
   readonly #keepsLayers: boolean;
   readonly #onProgress: (progress: Progress) => void;
+  readonly #owners: StackedTreesOptions['owners'];
+  /** The refs whose changes trees are, as far as they were asked for. */
+  readonly #refs = new Map<string, string>();
   readonly #unpacking = new OnceMap<string, string>();
 
-  constructor({ store, layers, dialect, stacking, keepsLayers, onProgress }: StackedTreesOptions) {
+  constructor({ store, layers, dialect, stacking, keepsLayers, owners, onProgress }: StackedTreesOptions) {
     this.#store = store;
     this.#folder = new TreeFolder(store);
     this.#onProgress = onProgress ?? (() => undefined);
@@ -53,6 +63,7 @@ export class StackedTrees implements Trees {
     this.#dialect = dialect;
     this.#stacking = stacking;
     this.#keepsLayers = keepsLayers;
+    this.#owners = owners;
   }
 
   /** Names of the trees that make up a ref, lowest first. */
@@ -66,7 +77,9 @@ export class StackedTrees implements Trees {
         continue;
       }
       const below = [...trees];
-      trees.push(await this.#unpacking.run(id, opts.signal, (signal) => this.#ensureOne(id, below, { signal })));
+      const tree = await this.#unpacking.run(id, opts.signal, (signal) => this.#ensureOne(id, below, { signal }));
+      this.#refs.set(tree, id);
+      trees.push(tree);
     }
     return trees;
   }
@@ -117,12 +130,16 @@ export class StackedTrees implements Trees {
     if (await refs.layer(ref)) return;
     const all = await this.ensure(ref, opts);
     using lower = await this.#mount(all.slice(0, -1), opts);
-    await this.#pack(ref, this.path(all.at(-1)!), lower, opts);
+    await this.#pack(ref, this.path(all.at(-1)!), lower, all.slice(0, -1), opts);
   }
 
-  async #pack(ref: string, upper: string, lower: Mounted, opts: Cancel): Promise<void> {
+  async #pack(ref: string, upper: string, lower: Mounted, below: readonly string[], opts: Cancel): Promise<void> {
     const marks = this.#stacking.marks === 'fuse' ? 'names' : 'overlay';
-    const layer = await packUpper(fromText(upper), lower.view, this.#store, this.#layers, { ...opts, marks });
+    const layer = await packUpper(fromText(upper), lower.view, this.#store, this.#layers, {
+      ...opts,
+      marks,
+      ...(this.#owners === 'recorded' && { owners: new RecordedOwners(lower.view, await this.#tocs(below, opts)) }),
+    });
     await this.#store.refs.saveLayer(ref, layer);
   }
 
@@ -130,6 +147,7 @@ export class StackedTrees implements Trees {
   #unpacker(target: string, lower: Mounted, below: readonly string[]): LayerUnpacker {
     return new LayerUnpacker(fromText(target), {
       dialect: this.#stacking.marks,
+      owners: this.#owners === 'recorded' ? 'record' : 'keep',
       lower: lower.view,
       lowerDirs: [...below].reverse().map((tree) => fromText(this.path(tree))),
     });
@@ -153,22 +171,37 @@ export class StackedTrees implements Trees {
     const work = this.workDir();
     const root = path.join(work.dir, 'm');
     let stack: Stack;
+    let layers: RefView | undefined;
     try {
       mkdirSync(root);
+      if (this.#owners === 'recorded') layers = new TocView(await this.#tocs(trees, opts), refuseContent);
       const lowers = await this.#bounded(highestOnly(trees), work.dir, opts);
       stack = await this.#stacking.view(lowers, this.#relative(root), opts);
     } catch (error) {
       work[Symbol.dispose]();
       throw error;
     }
+    const tree = new TreeView(fromText(root));
     return {
       root,
-      view: new TreeView(fromText(root)),
+      view: layers ? new LayeredView(tree, layers) : tree,
       [Symbol.dispose]: () => {
         stack[Symbol.dispose]();
         work[Symbol.dispose]();
       },
     };
+  }
+
+  /** What the layers have that the trees were made of. */
+  async #tocs(trees: readonly string[], opts: Cancel): Promise<readonly Toc[]> {
+    const tocs: Toc[] = [];
+    for (const tree of trees) {
+      const ref = this.#refs.get(tree);
+      const layer = ref === undefined ? undefined : await this.#store.refs.layer(ref);
+      if (!layer) throw new Error(`the tree ${tree} was kept without its layer`);
+      tocs.push(await this.#layers.toc(layer, opts));
+    }
+    return tocs;
   }
 
   async mountActive(ref: RefId, opts: Cancel): Promise<ActiveTree> {
@@ -204,7 +237,7 @@ export class StackedTrees implements Trees {
     if (this.#keepsLayers) {
       using lower = await this.#mount(trees, opts);
       stack.settle(lower.view, opts);
-      await this.#pack(id, upper, lower, opts);
+      await this.#pack(id, upper, lower, trees, opts);
       this.#stacking.prepare(upper, opts);
     }
     await this.#store.refs.saveTree(id, this.#dialect, this.#folder.keep(upper));
@@ -228,6 +261,11 @@ export class StackedTrees implements Trees {
   #relative(dir: string): string {
     return path.relative(this.#store.paths.trees, dir);
   }
+}
+
+/** For tables of contents that are asked about names only. */
+function refuseContent(_layer: number, { path: name }: TocEntry): never {
+  throw new Error(`the content of \`${toText(name)}\` lies in a tree`);
 }
 
 /**
