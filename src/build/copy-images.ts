@@ -57,7 +57,8 @@ export async function copyImage(options: CopyOptions): Promise<{ readonly digest
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const registries = new LazyRegistries(process.env);
   try {
-    return await withJob(options, 'copying an image', async (open) => {
+    const access = to.kind === 'store' ? 'write' : 'read';
+    return await withJob({ ...options, access }, 'copying an image', async (open) => {
       const context = { ...open, registries, input: options.input ?? readStdin(options) };
       return await withSource(from, context, async (image) => {
         const { content } = image;

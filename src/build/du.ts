@@ -11,7 +11,7 @@ export interface DiskUsageOptions extends JobOptions {
 /** What is in the store beside its images, the last used first. Throws USAGE for filters that there are not. */
 export async function cacheUsage(options: DiskUsageOptions): Promise<readonly CacheUnit[]> {
   const { until, matches = () => true } = parseCacheFilters(options.filters ?? []);
-  return await withJob(options, 'looking through the store', async ({ store, job }) => {
+  return await withJob({ ...options, access: 'read' }, 'looking through the store', async ({ store, job }) => {
     const since = until === undefined ? Infinity : job.now() - until;
     const { units } = await viewStore(store);
     return units

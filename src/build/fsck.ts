@@ -42,7 +42,7 @@ export interface FsckReport {
  */
 export async function checkStore(options: FsckOptions): Promise<FsckReport> {
   const { quick = false, repair = false } = options;
-  return await withJob(options, 'checking the store', async (open) => {
+  return await withJob({ ...options, access: repair ? 'write' : 'read' }, 'checking the store', async (open) => {
     const { damage, checked } = await examine(open, quick);
     if (repair && damage.length > 0) {
       const { paths } = open.store;

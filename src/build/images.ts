@@ -16,12 +16,14 @@ import { Store, storeRoot, type OpenStore } from '../store/store.js';
 import { foremostImage } from '../transfer/whole-images.js';
 import { LayerContent } from '../worker/layer-content.js';
 
-/** Opens the store for one command; to be disposed of. */
+/** Opens the store for one command; to be disposed of. `read` does with a store that cannot be written. */
 export async function openStore(
   root: string | undefined,
   signal: AbortSignal,
+  access: 'read' | 'write' = 'write',
 ): Promise<OpenStore & { [Symbol.asyncDispose](): Promise<void> }> {
-  const opened = await Store.open(storeRoot(root, process.env), { signal });
+  const open = access === 'read' ? Store.openToRead : Store.open;
+  const opened = await open(storeRoot(root, process.env), { signal });
   return { ...opened, [Symbol.asyncDispose]: () => opened.lease.release() };
 }
 

@@ -17,11 +17,19 @@ export interface OpenJob extends OpenStore {
   readonly job: JobContext;
 }
 
-/** Runs `work` on the store, and gives everything back however it ends. Throws the signal's reason when it is aborted. */
-export async function withJob<T>(options: JobOptions, doing: string, work: (open: OpenJob) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` on the store, and gives everything back however it ends. With `access: 'read'` also on a store that cannot be
+ * written. Throws the signal's reason when it is aborted.
+ */
+export async function withJob<T>(
+  options: JobOptions & { readonly access?: 'read' | 'write' },
+  doing: string,
+  work: (open: OpenJob) => Promise<T>,
+): Promise<T> {
   const { signal, emit = () => undefined, now = Date.now } = options;
   signal.throwIfAborted();
-  const opened = await Store.open(storeRoot(options.root, process.env), options);
+  const open = options.access === 'read' ? Store.openToRead : Store.open;
+  const opened = await open(storeRoot(options.root, process.env), options);
   try {
     return await work({ ...opened, job: { signal, emit, now, session: { contexts: new Map() } } });
   } catch (error) {

@@ -24,7 +24,7 @@ export interface SaveOptions extends JobOptions {
  * IMAGE_NOT_FOUND, EXPORT_FAILED and DISK_FULL; the file lands whole or not at all.
  */
 export async function saveImages(options: SaveOptions): Promise<void> {
-  await withJob(options, 'saving images', async ({ store, job }) => {
+  await withJob({ ...options, access: 'read' }, 'saving images', async ({ store, job }) => {
     const images: ImageToWrite[] = [];
     for (const name of options.images) await addImage(images, name, store, job);
     await writeDockerArchive(options.file, store.blobs, images, { platform: hostPlatform(), job });

@@ -213,5 +213,5 @@ test('a repository that takes nothing holds the compression up', async () => {
 });
 
 function tempFiles(): string[] {
-  return readdirSync(store.paths.temp(lease.leaseId));
+  return readdirSync(store.paths.temp(store.leaseId));
 }

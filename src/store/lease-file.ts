@@ -37,6 +37,8 @@ export class LeaseFile implements Holding {
   readonly #fd: number;
   readonly #gate: string;
   readonly #held = new Set<string>();
+  /** A full disk has taken a part of a line. */
+  #isTorn = false;
 
   /** The file must be there: it is made by whoever takes the lease. `signal`: of the job. */
   constructor(paths: StorePaths, leaseId: string, { signal }: Cancel) {
@@ -74,8 +76,12 @@ export class LeaseFile implements Holding {
     return true;
   }
 
+  /** All or an error: what is not written is not held. */
   #append(lines: readonly string[]): void {
-    writeSync(this.#fd, lines.join(''));
+    const bytes = Buffer.from(`${this.#isTorn ? '\n' : ''}${lines.join('')}`);
+    this.#isTorn = true;
+    for (let done = 0; done < bytes.length;) done += writeSync(this.#fd, bytes, done);
+    this.#isTorn = false;
     for (const line of lines) this.#held.add(line);
   }
 }

@@ -33,7 +33,7 @@ export class Lease implements Holding {
       const lock = tryLock(paths.lease(id));
       // A sweeper may take a new file's lock between its making and ours, and remove it: then it is not ours to use.
       if (lock?.stillHas(paths.lease(id))) {
-        writeFileSync(paths.lease(id), `${BEGAN} ${Date.now()}\n`);
+        noteBegin(paths.lease(id));
         return new Lease(paths, new LeaseFile(paths, id, opts), lock);
       }
       lock?.release();
@@ -82,6 +82,16 @@ export async function sweepDeadLeases(
     } finally {
       lock.release();
     }
+  }
+}
+
+/** On a full disk, which a prune has to be able to work on, it is left out. */
+function noteBegin(file: string): void {
+  try {
+    writeFileSync(file, `${BEGAN} ${Date.now()}\n`);
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    writeFileSync(file, ''); // without a part of it
   }
 }
 

@@ -17,8 +17,11 @@ export type CacheRecord = { readonly results: readonly string[] } | { readonly a
 export class RecordStore {
   readonly #paths: StorePaths;
   readonly #temp: string;
+  readonly #access: 'read' | 'write';
 
-  constructor(paths: StorePaths, { leaseId }: Holding) {
+  /** `read`: facts are not remembered, nor what was used. */
+  constructor(paths: StorePaths, { leaseId }: Holding, access: 'read' | 'write' = 'write') {
+    this.#access = access;
     this.#paths = paths;
     this.#temp = paths.temp(leaseId);
   }
@@ -40,8 +43,7 @@ export class RecordStore {
     try {
       utimesSync(file, now / 1000, now / 1000);
     } catch (error) {
-      // Removed meanwhile, or in a store that may only be read.
-      if (!hasCode(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error;
+      if (!hasCode(error, 'ENOENT')) throw error; // removed meanwhile
     }
   }
 
@@ -63,6 +65,7 @@ export class RecordStore {
   }
 
   async saveFact(name: string, value: object): Promise<void> {
+    if (this.#access === 'read') return;
     await this.#writeFile(path.join(this.#paths.facts, name), value);
   }
 

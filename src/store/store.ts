@@ -9,7 +9,7 @@ import type { Cancel } from '../base/abort.js';
 import { withLock } from './lock.js';
 import { BlobStore } from './blobs.js';
 import { ImageStore } from './images.js';
-import { LeaseFile, type Holding } from './lease-file.js';
+import { holdsNothing, LeaseFile, type Holding } from './lease-file.js';
 import { Lease, sweepDeadLeases } from './leases.js';
 import { StorePaths } from './paths.js';
 import { RecordStore } from './records.js';
@@ -40,18 +40,21 @@ function dataHome(env: NodeJS.ProcessEnv): string {
 export class Store {
   readonly paths: StorePaths;
   readonly holding: Holding;
+  /** `read`: nothing is remembered, and what would write fails. */
+  readonly access: 'read' | 'write';
   readonly blobs: BlobStore;
   readonly images: ImageStore;
   readonly refs: RefStore;
   readonly records: RecordStore;
 
-  private constructor(paths: StorePaths, holding: Holding) {
+  private constructor(paths: StorePaths, holding: Holding, access: 'read' | 'write' = 'write') {
     this.paths = paths;
+    this.access = access;
     this.holding = holding;
     this.blobs = new BlobStore(paths, holding);
     this.images = new ImageStore(paths, holding);
     this.refs = new RefStore(paths, holding);
-    this.records = new RecordStore(paths, holding);
+    this.records = new RecordStore(paths, holding, access);
   }
 
   /** Names the job's temporary files. */
@@ -80,6 +83,22 @@ export class Store {
     }
   }
 
+  /**
+   * Opens the store for a job that only reads; one that cannot be written, then, as it lies: a garbage collection that
+   * some other machine does on it may take away what is read. Throws as `open`.
+   */
+  static async openToRead(root: string, opts: Cancel): Promise<OpenStore> {
+    try {
+      return await Store.open(root, opts);
+    } catch (error) {
+      if (!(error instanceof BuildError) || !['STORE_UNAVAILABLE', 'DISK_FULL'].includes(error.code)) throw error;
+      const paths = new StorePaths(root);
+      const version = await readVersion(paths).catch(() => undefined); // then the reason is the first one
+      if (version !== VERSION) throw error;
+      return { store: new Store(paths, holdsNothing, 'read'), lease: { release: () => Promise.resolve() } };
+    }
+  }
+
   /** The store of a job whose lease another process of the same job has. `signal` ends waiting to hold something. */
   static join(root: string, leaseId: string, opts: Cancel): Store {
     const paths = new StorePaths(root);
@@ -89,7 +108,8 @@ export class Store {
 
 export interface OpenStore {
   readonly store: Store;
-  readonly lease: Lease;
+  /** To be given back when the job is over. */
+  readonly lease: Pick<Lease, 'release'>;
 }
 
 function makeRoot(root: string): void {
@@ -122,8 +142,12 @@ async function prepare(paths: StorePaths): Promise<void> {
 async function readVersion(paths: StorePaths): Promise<number | undefined> {
   const text = await present(paths.version);
   if (text === undefined) return undefined;
-  const version: unknown = JSON.parse(text).version;
-  if (typeof version !== 'number') throw new BuildError('STORE_INVALID', `\`${paths.version}\` is damaged`);
+  const version = versionIn(text);
+  if (version === undefined) {
+    throw new BuildError('STORE_INVALID', `\`${paths.version}\` is damaged`, {
+      hint: `if this version has made the store, let the file be \`{"version":${VERSION}}\``,
+    });
+  }
   if (version !== VERSION) {
     throw new BuildError(
       'STORE_INVALID',
@@ -134,6 +158,16 @@ async function readVersion(paths: StorePaths): Promise<number | undefined> {
     );
   }
   return version;
+}
+
+function versionIn(text: string): number | undefined {
+  try {
+    const { version } = (JSON.parse(text) ?? {}) as { readonly version?: unknown };
+    return typeof version === 'number' ? version : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 async function present(file: string): Promise<string | undefined> {

@@ -70,6 +70,7 @@ export class LayerContent {
   }
 
   async save(toc: Toc): Promise<void> {
+    if (this.#store.access === 'read') return;
     const { paths, leaseId, holding } = this.#store;
     await holding.hold('toc', toc.diffId);
     await replaceFile(paths.toc(toc.diffId), serializeToc(toc), paths.temp(leaseId));

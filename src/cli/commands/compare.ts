@@ -9,7 +9,7 @@ interface CompareFlags {
 
 export async function run(a: string, b: string, flags: CompareFlags, signal: AbortSignal): Promise<void> {
   requireFormat(flags.format);
-  await using opened = await openStore(flags.root, signal);
+  await using opened = await openStore(flags.root, signal, 'read');
   const comparison = await compareImages(opened.store, a, b, { signal });
   process.stdout.write(
     flags.format === 'json' ? `${JSON.stringify(comparison, undefined, 2)}\n` : comparisonText(comparison),

@@ -13,7 +13,7 @@ const WIDTH = 80;
 
 export async function run(name: string, flags: HistoryFlags, signal: AbortSignal): Promise<void> {
   requireFormat(flags.format);
-  await using opened = await openStore(flags.root, signal);
+  await using opened = await openStore(flags.root, signal, 'read');
   const { image } = await findImage(opened.store, name, { signal });
   const history = await imageHistory(image, opened.store, { signal });
   if (flags.format === 'json') {

@@ -9,7 +9,7 @@ interface ImagesFlags {
 
 export async function run(flags: ImagesFlags, signal: AbortSignal): Promise<void> {
   requireFormat(flags.format);
-  await using opened = await openStore(flags.root, signal);
+  await using opened = await openStore(flags.root, signal, 'read');
   const images = await listImages(opened.store, { signal });
   if (flags.format === 'json') {
     process.stdout.write(`${JSON.stringify(images, undefined, 2)}\n`);

@@ -1,6 +1,7 @@
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
+import { hasCode } from '../../base/errors.js';
 import { lockPath } from '../../base/path-lock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { NamedImage } from '../images.js';
@@ -151,6 +152,10 @@ async function dropNameless(store: Store, roots: Roots, reach: Reach, { signal }
   try {
     for (const { kind, name } of roots.news().held) reach.add(kind, name);
     await store.images.remove(isDropped, { signal });
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    // No room for a list of images: they stay this time, and other things make room for the next.
+    for (const one of await store.images.list()) if (isDropped(one)) reach.addBlob(one.descriptor.digest);
   } finally {
     gate.release();
   }

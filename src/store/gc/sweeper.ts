@@ -50,7 +50,7 @@ export class Sweeper {
     discard: (dirs: readonly string[]) => Promise<void>,
     { signal }: Cancel,
   ): Promise<readonly R[]> {
-    mkdirSync(this.#temp, { recursive: true });
+    const hasTemp = isMade(this.#temp);
     const removed: R[] = [];
     for (let at = 0; at < removals.length;) {
       const trash: string[] = [];
@@ -59,7 +59,7 @@ export class Sweeper {
         let next = at;
         for (; next < removals.length && performance.now() < until; next++) {
           const one = removals[next]!;
-          if (!one.isNeeded() && this.#take(one, trash)) removed.push(one);
+          if (!one.isNeeded() && this.#take(one, hasTemp, trash)) removed.push(one);
         }
         return next;
       });
@@ -84,9 +84,9 @@ export class Sweeper {
   }
 
   /** False when it is gone already. */
-  #take({ path: from, by }: Removal, trash: string[]): boolean {
+  #take({ path: from, by }: Removal, hasTemp: boolean, trash: string[]): boolean {
     try {
-      if (by === 'unlink') {
+      if (by === 'unlink' || (by === 'temp' && !hasTemp)) {
         lstatSync(from);
         rmSync(from, { force: true });
         return true;
@@ -101,5 +101,16 @@ export class Sweeper {
       if (hasCode(error, 'ENOENT')) return false;
       throw error;
     }
+  }
+}
+
+/** On a full disk there may be no room for it: others then wait for as long as the largest file takes to go. */
+function isMade(dir: string): boolean {
+  try {
+    mkdirSync(dir, { recursive: true });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOSPC', 'EDQUOT')) return false;
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { hasCode } from '../../base/errors.js';
 import type { StorePaths } from '../paths.js';
 import { diskUsage } from './disk-usage.js';
 import { readJson } from './listing.js';
@@ -18,10 +19,18 @@ export class TreeSizes {
     const known = readJson(fact) as { readonly size?: number } | undefined;
     if (known?.size !== undefined) return known.size;
     const size = diskUsage(path.join(this.#paths.trees, tree));
-    mkdirSync(this.#paths.facts, { recursive: true });
-    // Torn by a crash it is measured again: `readJson` takes no part of a file.
-    writeFileSync(fact, JSON.stringify({ size }));
+    this.#keep(fact, JSON.stringify({ size }));
     return size;
+  }
+
+  /** A store that is full, or that may only be read, goes without. Torn it counts as absent: `readJson` takes no part of a file. */
+  #keep(fact: string, text: string): void {
+    try {
+      mkdirSync(this.#paths.facts, { recursive: true });
+      writeFileSync(fact, text);
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES')) throw error;
+    }
   }
 
   static factOf(tree: string): string {
