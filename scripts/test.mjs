@@ -9,6 +9,7 @@ import { bases } from './bases.mjs';
 import { run, runHere } from './process.mjs';
 import { say } from './say.mjs';
 import { setup } from './setup.mjs';
+import { withOpenTun } from './tests/open-tun.mjs';
 import { addUser, processesOf, removeUser } from './tests/rootless-user.mjs';
 import { Tally } from './tests/tally.mjs';
 
@@ -35,7 +36,7 @@ async function testAll(tally, work) {
 /** The image does not depend on the rung: the recorded builds again, on one that is not the first choice here. */
 async function checkRung(tally, rung, options) {
   const program = path.join(options.cwd, 'scripts/conformance.mjs');
-  const code = await runHere(process.execPath, [program, `--isolation=${rung}`], options);
+  const code = await runNode([program, `--isolation=${rung}`], options);
   say(`conformance with ${rung}`, code === 0 ? 'passed' : 'FAILED');
   tally.check(code === 0);
 }
@@ -55,7 +56,15 @@ async function testBases() {
 async function vitest(tally, report, filters, options) {
   const program = path.join(options.cwd, 'node_modules/vitest/vitest.mjs');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  tally.addVitest(report, await runHere(process.execPath, [program, 'run', ...reporters, ...filters], options));
+  tally.addVitest(report, await runNode([program, 'run', ...reporters, ...filters], options));
+}
+
+/** Runs this Node.js, by a launcher that makes it another user's, or as the user that `options` name. */
+async function runNode(args, { launcher, ...options }) {
+  if (launcher === undefined) return await runHere(process.execPath, args, options);
+  const { uid: _uid, gid: _gid, ...rest } = options;
+  const [program, ...before] = launcher;
+  return await runHere(program, [...before, process.execPath, ...args], rest);
 }
 
 /** The end-to-end part again, rootless: in a copy of the project that the user may read, with a home of its own. */
@@ -78,7 +87,10 @@ async function testAsUser(tally, work, env) {
     await run('chown', ['-R', `${user.uid}:${user.gid}`, project, results, runtime, temp]);
     say('tests', `${E2E} as ${user.name} (uid ${user.uid}), rootless`);
     const own = { HOME: home, USER: user.name, LOGNAME: user.name, XDG_RUNTIME_DIR: runtime, TMPDIR: temp };
-    const options = { cwd: project, uid: user.uid, gid: user.gid, env: { ...asUser(env), ...own } };
+    const tun = path.join(work, 'tun');
+    await mkdir(tun);
+    const launcher = withOpenTun(user, tun);
+    const options = { cwd: project, uid: user.uid, gid: user.gid, launcher, env: { ...asUser(env), ...own } };
     await vitest(tally, path.join(results, 'e2e.json'), [E2E], options);
     options.env.SLIPWAY_CONFORMANCE = RECORDED;
     for (const rung of ROOTLESS) await checkRung(tally, rung, options);

@@ -1,11 +1,13 @@
 import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
 import type { Store } from '../store/store.js';
+import type { NetworkReport } from '../executor/network/run-networks.js';
 import { findingsOf, type Finding } from '../worker/isolation/findings.js';
 import { chooseRung, RUNGS, type RungReport } from '../worker/isolation/ladder.js';
 import { readMachineFacts, type MachineFacts } from '../worker/isolation/machine-facts.js';
 import type { TreeKind } from '../worker/worker-kind.js';
 import { parseIsolation, probeAll } from './isolation.js';
+import { openMachines } from './open-machines.js';
 
 /** What this machine can do. Plain data; what `slipway doctor --format json` writes. */
 export interface MachineReport {
@@ -17,6 +19,8 @@ export interface MachineReport {
   readonly rungs: readonly (RungReport & { readonly title: string })[];
   /** Absent when RUN is not possible. */
   readonly chosen?: { readonly rung: string; readonly trees: TreeKind; readonly reason: string };
+  /** What a RUN without `--network` gets on the chosen rung; absent when RUN is not possible. */
+  readonly network?: NetworkReport | { readonly network: 'failed'; readonly reason: string; readonly hint?: string };
   /** What keeps it from better rungs than the chosen one, or from the one that was asked for. */
   readonly findings: readonly Finding[];
 }
@@ -42,7 +46,25 @@ export async function examineMachine(
     user: { uid: machine.user.uid },
     machine,
     rungs: report.rungs.map((rung) => ({ ...rung, title: titles.get(rung.name)! })),
-    ...(chosen && { chosen }),
+    ...(chosen && { chosen, network: await examineNetwork(store, isolation, opts) }),
     findings: findingsOf(report, machine, wanted),
   };
+}
+
+/** Has a worker try it, as a build would. */
+async function examineNetwork(
+  store: Store,
+  isolation: string | undefined,
+  { signal }: Cancel,
+): Promise<NonNullable<MachineReport['network']>> {
+  const job = { signal, emit: () => undefined, now: Date.now, session: { contexts: new Map() } };
+  const machines = openMachines({ store, job, isolation, trustHostCa: false });
+  try {
+    return await machines.network({ signal });
+  } catch (error) {
+    if (!(error instanceof BuildError) || error.code !== 'NETWORK_FAILED') throw error;
+    return { network: 'failed', reason: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
+  } finally {
+    await machines.stop();
+  }
 }

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.js';
 import { contentDigest } from './context/content-digest.js';
 import { ContextViews } from './context/context-views.js';
 import type { NetworkMode } from '../executor/network/network-mode.js';
-import type { RunNetworks } from '../executor/network/run-networks.js';
+import type { NetworkReport, RunNetworks } from '../executor/network/run-networks.js';
 import { openNetworks } from './exec/open-networks.js';
 import { runExec } from './exec/run-exec.js';
 import { runThrowAway } from './exec/run-image.js';
@@ -112,6 +112,10 @@ export class LocalMachine implements Machine {
       removeTree(dir);
       await setImmediate(); // so that a cancellation is heard
     }
+  }
+
+  async network(_request: undefined, opts: Cancel): Promise<NetworkReport> {
+    return await withTrees(this.#parts).networks.report(opts);
   }
 
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {

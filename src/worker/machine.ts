@@ -1,5 +1,6 @@
 import type { Cancel } from '../base/abort.js';
 import type { Digest } from '../oci/digest.js';
+import type { NetworkReport } from '../executor/network/run-networks.js';
 import type { ExecOp, FileAction, VertexDigest } from '../llb/types.js';
 
 /** Id of a ref in the store; null is the empty file system. */
@@ -119,6 +120,8 @@ export interface Machine {
   exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void>;
   /** Removes directories of the store with all that is in them, whoever that belongs to. Absence is no error. */
   removeTrees(dirs: readonly string[], opts: Cancel): Promise<void>;
+  /** What network a RUN gets, found out by trying. Throws NETWORK_FAILED where the mode names what does not work. */
+  network(request: undefined, opts: Cancel): Promise<NetworkReport>;
   /** Runs a process in a throw-away copy of a ref; gives its exit code (128 + signal number when killed). */
   runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number>;
 }

@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Cancel } from '../base/abort.js';
 import { hasCode } from '../base/errors.js';
+import type { NetworkReport } from '../executor/network/run-networks.js';
 import type { JobContext } from '../job/context.js';
 import type { ExecOp, FileAction } from '../llb/types.js';
 import type { Digest } from '../oci/digest.js';
@@ -131,6 +132,10 @@ export class Machines {
       }
     }
     if (others.length > 0) await (await this.worker()).removeTrees(others, opts);
+  }
+
+  async network(opts: Cancel): Promise<NetworkReport> {
+    return await (await this.worker()).network(undefined, opts);
   }
 
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {

@@ -1,13 +1,12 @@
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createSocket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { findProgram } from '../../src/executor/runtime.js';
 import { MARK, processesLeft, processesOf } from '../support/processes.js';
-import { startSlipway } from '../support/slipway.js';
 import { isRoot, test } from '../support/workspace.js';
 
 const TUN = '/dev/net/tun';
@@ -96,103 +95,135 @@ const ask = (address: string, port: number | string, path: string): string =>
   `((printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n'; sleep 1) | nc -w 3 ${address} ${port} | grep here || echo no answer)`;
 const devicesOfMachine = (): number => readFileSync('/proc/net/dev', 'latin1').trim().split('\n').length - 2;
 
-describe.each(['pasta', 'slirp4netns'])('a network of its own through %s', (connector) => {
+/** An ordinary user has the rung `userns` alone; root tries it too, with subordinate ids for what it starts. */
+const rungs = isRoot ? (['root', 'userns'] as const) : (['userns'] as const);
+const cases = rungs.flatMap((rung) => ['pasta', 'slirp4netns'].map((connector) => ({ rung, connector })));
+const IDS = path.join(os.tmpdir(), `slipway-ids-${process.pid}`);
+
+/** Starts a command in a mount namespace of its own, after what `script` says. As root. */
+function after(script: string): readonly string[] {
+  const shell = ['sh', '-c', `set -e; ${script}; exec "$@"`, 'sh'];
+  return ['unshare', '--mount', '--propagation', 'private', '--', ...shell];
+}
+
+beforeAll(() => writeFileSync(IDS, 'root:500000:65536\n'));
+afterAll(() => rmSync(IDS));
+
+describe.each(cases)('a network of its own through $connector, on $rung', ({ rung, connector }) => {
   const reason = lack(connector);
   const env = { SLIPWAY_NETWORK_MODE: connector };
-  describe.skipIf(reason !== undefined)(reason === undefined ? 'RUN' : `(skipped: ${reason})`, () => {
-    test('has no way to the loopback of the machine, by any name of it', async ({ work }) => {
-      await using here = await Here.on('127.0.0.1');
-      const names = ['127.0.0.1', '10.0.2.2', '10.0.2.3', '0.0.0.0', '::1', '10.0.2.100'];
-      work.dockerfile(`FROM busybox\nRUN ${names.map((name) => ask(name, here.port, `/${name}`)).join('; ')}\n`);
-      const built = await work.build([], { env });
-      expect(here.asked).toEqual([]);
-      expect(built.stderr.match(/ no answer$/gm)).toHaveLength(names.length);
-      expect(built.stderr).toContain(`network of RUN: its own, through ${connector}`);
-      const open = await work.build(['--network=host', '--no-cache'], { env });
-      expect(here.asked).toContain('/127.0.0.1');
-      expect(open.stderr).toMatch(/ here$/m);
-    });
+  const withIds =
+    rung === 'userns' && isRoot ? ['subuid', 'subgid'].map((name) => `mount --bind ${IDS} /etc/${name}`) : [];
+  const launcher = withIds.length === 0 ? [] : after(withIds.join('; '));
+  const options = { env, launcher };
+  const on = ['--isolation', rung];
+  describe.skipIf(reason !== undefined)(
+    reason === undefined ? 'RUN' : `(skipped: ${reason})`,
+    { timeout: 120_000 },
+    () => {
+      test('has no way to the loopback of the machine, by any name of it', async ({ work }) => {
+        await using here = await Here.on('127.0.0.1');
+        const names = ['127.0.0.1', '10.0.2.2', '10.0.2.3', '0.0.0.0', '::1', '10.0.2.100'];
+        work.dockerfile(
+          `FROM busybox\nRUN ${names.map((name) => `${ask(name, here.port, `/${name}`)} &`).join(' ')} wait\n`,
+        );
+        const built = await work.build(on, options);
+        expect(here.asked).toEqual([]);
+        expect(built.stderr.match(/ no answer$/gm)).toHaveLength(names.length);
+        expect(built.stderr).toContain(`network of RUN: its own, through ${connector}`);
+        expect(built.stderr).toContain(`isolation: ${rung} `);
+        const open = await work.build([...on, '--network=host', '--no-cache'], options);
+        expect(here.asked).toContain('/127.0.0.1');
+        expect(open.stderr).toMatch(/ here$/m);
+      });
 
-    test.skipIf(outside === undefined)('reaches other addresses', async ({ work }) => {
-      await using here = await Here.on(outside!);
-      work.dockerfile(`FROM busybox\nRUN ${ask(outside!, here.port, '/')}; ls /sys/class/net | sort\n`);
-      const built = await work.build([], { env });
-      expect(built.stderr).toMatch(/ here$/m);
-      expect(built.stderr.match(/ lo$/gm)).toHaveLength(1);
-    });
+      test.skipIf(outside === undefined)('reaches other addresses', async ({ work }) => {
+        await using here = await Here.on(outside!);
+        work.dockerfile(`FROM busybox\nRUN ${ask(outside!, here.port, '/')}; ls /sys/class/net | sort\n`);
+        const built = await work.build(on, options);
+        expect(built.stderr).toMatch(/ here$/m);
+        expect(built.stderr.match(/ lo$/gm)).toHaveLength(1);
+      });
 
-    test('is one for each of two that run at once: both may have the same port', async ({ work }) => {
-      const stage = (own: string, other: string): string => `FROM busybox AS ${own}
+      test('is one for each of two that run at once: both may have the same port', async ({ work }) => {
+        const stage = (own: string, other: string): string => `FROM busybox AS ${own}
 RUN --mount=type=cache,target=/m,id=meet nc -l -p 4567 & sleep 0.3; netstat -ltn | grep -c 4567; touch /m/${own}; \
   for i in $(seq 200); do [ -e /m/${other} ] && break; sleep 0.05; done; ls /m/${other} && jobs -l | wc -l; touch /${own}
 `;
-      work.dockerfile(
-        `${stage('one', 'two')}${stage('two', 'one')}FROM busybox\nCOPY --from=one /one /\nCOPY --from=two /two /\n`,
-      );
-      const built = await work.build([], { env });
-      expect(built.stderr.match(/ \/m\/(one|two)$/gm)).toHaveLength(2);
-      expect(built.stderr).not.toMatch(/in use/);
-    });
-
-    test.skipIf(!isRoot || findProgram('unshare', process.env) === undefined)(
-      "asks the machine's resolver, though that listens on the loopback",
-      async ({ work }) => {
-        const address = '127.77.0.53';
-        await using resolver = await Resolver.on(address);
-        writeFileSync(work.path('resolv.conf'), `nameserver ${address}\nsearch inside.test\noptions timeout:2\n`);
-        work.dockerfile('FROM busybox\nRUN cat /etc/resolv.conf; nslookup -type=a some.name.test\n');
-        const bind = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
-        const launcher = ['unshare', '--mount', '--', 'sh', '-c', bind, 'sh', work.path('resolv.conf')];
-        const running = startSlipway(work.buildArgs(), { env, launcher });
-        const ended = await running.ended;
-        expect(ended.code, ended.output).toBe(0);
-        expect(ended.stderr).toMatch(/ search inside\.test$/m);
-        expect(ended.stderr).toContain('192.0.2.77');
-        expect(resolver.asked).toContain('some.name.test');
-      },
-    );
-
-    test('costs no key: what ran in another network is cached', async ({ work }) => {
-      work.dockerfile('FROM busybox\nRUN touch /x\n');
-      await work.build([], { env: { SLIPWAY_NETWORK_MODE: 'host' } });
-      expect((await work.build([], { env })).ran).toEqual([]);
-    });
-
-    test('leaves no process, and one that breaks fails the RUN whatever that says', async ({ work }) => {
-      const mark = `mark-${path.basename(work.dir)}`;
-      work.dockerfile('FROM busybox\nRUN touch /quick\nRUN echo up; sleep 3; echo end\n');
-      const running = work.startBuild([], { env: { ...env, [MARK]: mark } });
-      await running.saying(/ up$/m);
-      const connectors = processesOf(mark, work.dir).filter((line) =>
-        new RegExp(`^\\d+ \\S*${connector}\\b`).test(line),
-      );
-      expect(connectors.length).toBeGreaterThan(0);
-      for (const line of connectors) process.kill(Number.parseInt(line, 10), 'SIGKILL');
-      const ended = await running.ended;
-      expect(ended).toMatchObject({
-        code: 1,
-        stderr: expect.stringContaining(`\`${connector}\` gives RUN no network: `),
+        work.dockerfile(
+          `${stage('one', 'two')}${stage('two', 'one')}FROM busybox\nCOPY --from=one /one /\nCOPY --from=two /two /\n`,
+        );
+        const built = await work.build(on, options);
+        expect(built.stderr.match(/ \/m\/(one|two)$/gm)).toHaveLength(2);
+        expect(built.stderr).not.toMatch(/in use/);
       });
-      expect(await processesLeft(mark, work.dir)).toEqual([]);
-      const again = await work.build([], { env: { ...env, [MARK]: mark } });
-      expect(again.ran).toEqual(['RUN echo up; sleep 3; echo end']);
-      expect(await processesLeft(mark, work.dir)).toEqual([]);
-    });
 
-    test('gives way to the network of the machine for a proxy on its loopback, and says so', async ({ work }) => {
-      await using proxy = await Here.on('127.0.0.1');
-      work.dockerfile(`FROM busybox\nRUN ${ask('127.0.0.1', '${http_proxy##*:}', 'http://somewhere.invalid/file')}\n`);
-      const args = ['--build-arg', `http_proxy=http://user:secret@localhost:${proxy.port}`];
-      const kept = await work.build([...args, '--no-cache'], { env });
-      expect(kept.stderr).toMatch(/ no answer$/m);
-      const auto = await work.build([...args, '--no-cache']);
-      expect(proxy.asked).toEqual(['http://somewhere.invalid/file']);
-      expect(auto.stderr).toMatch(/ here$/m);
-      const said = `RUN has the network of this machine: its proxy localhost:${proxy.port} is on the loopback`;
-      expect(auto.stderr).toContain(said);
-      expect(auto.stderr).not.toContain('secret');
-    });
-  });
+      test.skipIf(!isRoot || findProgram('unshare', process.env) === undefined)(
+        "asks the machine's resolver, though that listens on the loopback",
+        async ({ work }) => {
+          const address = '127.77.0.53';
+          await using resolver = await Resolver.on(address);
+          writeFileSync(work.path('resolv.conf'), `nameserver ${address}\nsearch inside.test\noptions timeout:2\n`);
+          work.dockerfile('FROM busybox\nRUN cat /etc/resolv.conf; nslookup -type=a some.name.test\n');
+          const bind = `mount --bind ${work.path('resolv.conf')} /etc/resolv.conf`;
+          const ended = await work.tryBuild(on, { env, launcher: after([...withIds, bind].join('; ')) });
+          expect(ended.code, ended.output).toBe(0);
+          expect(ended.stderr).toMatch(/ search inside\.test$/m);
+          expect(ended.stderr).not.toContain(`nameserver ${address}`);
+          expect(ended.stderr).toContain('192.0.2.77');
+          expect(resolver.asked).toContain('some.name.test');
+        },
+      );
+
+      test('costs no key: what ran in another network is cached', async ({ work }) => {
+        work.dockerfile('FROM busybox\nRUN touch /x\n');
+        await work.build(on, { env: { SLIPWAY_NETWORK_MODE: 'host' }, launcher });
+        expect((await work.build(on, options)).ran).toEqual([]);
+      });
+
+      test('leaves no process, and one that breaks fails the RUN whatever that says', async ({ work }) => {
+        const mark = `mark-${path.basename(work.dir)}`;
+        work.dockerfile('FROM busybox\nRUN touch /quick\nRUN echo up; sleep 2; echo end\n');
+        const running = work.startBuild(on, { env: { ...env, [MARK]: mark }, launcher });
+        await running.saying(/ up$/m);
+        const connectors = processesOf(mark, work.dir).filter((line) =>
+          new RegExp(`^\\d+ \\S*${connector}\\b`).test(line),
+        );
+        expect(connectors.length).toBeGreaterThan(0);
+        for (const line of connectors) process.kill(Number.parseInt(line, 10), 'SIGKILL');
+        const ended = await running.ended;
+        expect(ended).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining(`\`${connector}\` gives RUN no network: `),
+        });
+        expect(await processesLeft(mark, work.dir)).toEqual([]);
+        const again = await work.build(on, { env: { ...env, [MARK]: mark }, launcher });
+        expect(again.ran).toEqual(['RUN echo up; sleep 2; echo end']);
+        expect(await processesLeft(mark, work.dir)).toEqual([]);
+      });
+
+      test('gives way to the network of the machine for a proxy on its loopback, and says so', async ({ work }) => {
+        await using proxy = await Here.on('127.0.0.1');
+        work.dockerfile(
+          `FROM busybox\nRUN ${ask('127.0.0.1', '${http_proxy##*:}', 'http://somewhere.invalid/file')}\n`,
+        );
+        const args = ['--build-arg', `http_proxy=http://user:secret@localhost:${proxy.port}`];
+        const kept = await work.build([...on, ...args, '--no-cache'], options);
+        expect(kept.stderr).toMatch(/ no answer$/m);
+        const auto = await work.build([...on, ...args, '--no-cache'], { launcher });
+        expect(proxy.asked).toEqual(['http://somewhere.invalid/file']);
+        expect(auto.stderr).toMatch(/ here$/m);
+        const said = `RUN has the network of this machine: its proxy localhost:${proxy.port} is on the loopback`;
+        expect(auto.stderr).toContain(said);
+        expect(auto.stderr).not.toContain('secret');
+      });
+
+      test('is what doctor says', async ({ work }) => {
+        const { stdout } = await work.run(['doctor', ...on], options);
+        expect(stdout).toContain(`\nRUN has a network of its own, through ${connector}\n`);
+      });
+    },
+  );
 });
 
 describe('where no connector works', () => {
@@ -221,6 +252,8 @@ describe('where no connector works', () => {
     expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('gives RUN no network: no pasta today') });
     expect(ended.stderr).toContain('--network=host');
     expect((await work.build(['--network=none'], { env })).stderr).toContain('devices: 1');
+    const doctor = await work.run(['doctor'], { env });
+    expect(doctor.stdout).toContain('RUN without `--network` fails: `pasta` gives RUN no network: no pasta today');
   });
 
   test('a mode that there is not is an error', async ({ work }) => {

@@ -18,7 +18,7 @@ export async function run(flags: DoctorFlags, signal: AbortSignal): Promise<void
   process.stdout.write(text);
 }
 
-function asText({ store, user, machine, rungs, chosen, findings }: MachineReport, wanted = 'auto'): string {
+function asText({ store, user, machine, rungs, chosen, network, findings }: MachineReport, wanted = 'auto'): string {
   const rows = rungs.map((rung) => [
     rung.name === chosen?.rung ? '*' : '',
     rung.name,
@@ -40,9 +40,21 @@ function asText({ store, user, machine, rungs, chosen, findings }: MachineReport
     '',
     formatTable([['', 'ISOLATION', 'POSSIBLE', 'WHY'], ...rows]),
     result,
+    ...(network ? [networkLine(network)] : []),
     ...findings.map(asAdvice),
     '',
   ].join('\n');
+}
+
+function networkLine(report: NonNullable<MachineReport['network']>): string {
+  switch (report.network) {
+    case 'own':
+      return `RUN has a network of its own, ${report.reason}`;
+    case 'machine':
+      return `RUN has the network of this machine: ${report.reason}`;
+    case 'failed':
+      return `RUN without \`--network\` fails: ${report.reason}${report.hint === undefined ? '' : `; ${report.hint}`}`;
+  }
 }
 
 function asAdvice({ code, what, rungs, remedies }: MachineReport['findings'][number]): string {

@@ -10,6 +10,8 @@ import { OwnNetwork } from './own-network.js';
 
 export interface RunNetworksOptions {
   readonly mode: NetworkMode;
+  /** Why the mode is `host`, where it is. */
+  readonly whyHost: string;
   readonly env: NodeJS.ProcessEnv;
   /** Makes a directory that only this process's mount namespace has. */
   readonly stateDir: () => string;
@@ -31,7 +33,19 @@ export interface LentNetwork {
   [Symbol.dispose](): void;
 }
 
-type Choice = { readonly kind: 'host' } | { readonly kind: 'own'; readonly connector: Connector };
+/** What a RUN gets, as it was found out by trying. Plain data. */
+export interface NetworkReport {
+  readonly network: 'own' | 'machine';
+  readonly reason: string;
+  /** True if there would be one of its own, but for what the reason says. */
+  readonly isSecondBest: boolean;
+}
+
+interface Choice {
+  /** Absent where a RUN has the network of the machine. */
+  readonly connector?: Connector;
+  readonly report: NetworkReport;
+}
 
 /**
  * The networks of a worker's RUNs. Two that run at once never share one, so that each has its own ports; one after the
@@ -56,7 +70,7 @@ export class RunNetworks {
   useMachine(why: string): boolean {
     const { mode, env, onNotice } = this.#options;
     if (mode !== 'auto' || findConnectors(mode, env).length === 0) return false;
-    if (this.#choice?.kind === 'host' || this.#said.has(why)) return true;
+    if (this.#choice?.report.network === 'machine' || this.#said.has(why)) return true;
     this.#said.add(why);
     onNotice('warning', `RUN has the network of this machine: ${why}`);
     return true;
@@ -64,13 +78,9 @@ export class RunNetworks {
 
   /** A network for one RUN. Throws NETWORK_FAILED where the mode names a connector that does not work. */
   async lend({ signal, isInsecure }: LendOptions): Promise<LentNetwork> {
-    this.#choice ??= await this.#choosing.run(
-      'choice',
-      signal,
-      async (shared) => (this.#choice = await this.#choose(shared)),
-    );
-    if (this.#choice.kind === 'host') return fixedNetwork('host');
-    const own = this.#takeFree() ?? (await this.#open(this.#choice.connector, { signal }));
+    const { connector } = await this.#chosen({ signal });
+    if (!connector) return fixedNetwork('host');
+    const own = this.#takeFree() ?? (await this.#open(connector, { signal }));
     return {
       network: { netns: own.netns, resolvConf: own.resolvConf },
       check: () => {
@@ -83,6 +93,16 @@ export class RunNetworks {
     };
   }
 
+  /** What `lend` gives, found out now. Throws as it does. */
+  async report(opts: Cancel): Promise<NetworkReport> {
+    return (await this.#chosen(opts)).report;
+  }
+
+  async #chosen({ signal }: Cancel): Promise<Choice> {
+    const choose = async (shared: AbortSignal): Promise<Choice> => (this.#choice = await this.#choose(shared));
+    return (this.#choice ??= await this.#choosing.run('choice', signal, choose));
+  }
+
   #takeFree(): OwnNetwork | undefined {
     for (;;) {
       const own = this.#free.pop();
@@ -92,15 +112,23 @@ export class RunNetworks {
   }
 
   async #choose(signal: AbortSignal): Promise<Choice> {
-    const { mode, env, onNotice } = this.#options;
-    if (mode === 'host') return { kind: 'host' };
-    const connectors = findConnectors(mode, env);
+    const choice = await this.#firstThatWorks(signal);
+    const { network, reason, isSecondBest } = choice.report;
+    if (network === 'own') this.#options.onNotice('info', `network of RUN: its own, ${reason}`);
+    else if (isSecondBest) this.#options.onNotice('warning', `RUN has the network of this machine: ${reason}`);
+    else if (this.#options.mode !== 'host')
+      this.#options.onNotice('info', `network of RUN: this machine's (${reason})`);
+    return choice;
+  }
+
+  async #firstThatWorks(signal: AbortSignal): Promise<Choice> {
+    const { mode, env } = this.#options;
+    if (mode === 'host') return onMachine(this.#options.whyHost);
     const failures: BuildError[] = [];
-    for (const connector of connectors) {
+    for (const connector of findConnectors(mode, env)) {
       try {
         this.#free.push(await this.#open(connector, { signal }));
-        onNotice('info', `network of RUN: its own, through ${connector.name}`);
-        return { kind: 'own', connector };
+        return { connector, report: { network: 'own', reason: `through ${connector.name}`, isSecondBest: false } };
       } catch (error) {
         if (!(error instanceof BuildError) || error.code !== 'NETWORK_FAILED') throw error;
         if (mode !== 'auto') throw error;
@@ -108,11 +136,8 @@ export class RunNetworks {
       }
     }
     if (mode !== 'auto') throw notInstalled(mode);
-    if (failures.length === 0)
-      onNotice('info', "network of RUN: this machine's (pasta and slirp4netns are not installed)");
-    else
-      onNotice('warning', `RUN has the network of this machine: ${failures.map(({ message }) => message).join('; ')}`);
-    return { kind: 'host' };
+    if (failures.length === 0) return onMachine('slirp4netns and pasta are not installed');
+    return onMachine(failures.map(({ message }) => message).join('; '), { isSecondBest: true });
   }
 
   async #open(connector: Connector, { signal }: Cancel): Promise<OwnNetwork> {
@@ -125,6 +150,10 @@ export class RunNetworks {
 /** A network that cannot break. */
 export function fixedNetwork(network: 'host' | 'none'): LentNetwork {
   return { network, check: () => undefined, [Symbol.dispose]: () => undefined };
+}
+
+function onMachine(reason: string, { isSecondBest } = { isSecondBest: false }): Choice {
+  return { report: { network: 'machine', reason, isSecondBest } };
 }
 
 function notInstalled(name: string): BuildError {

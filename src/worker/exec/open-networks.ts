@@ -9,6 +9,7 @@ import { runDirOf } from './executor-for.js';
 /** The networks of a worker's runs. Throws NETWORK_FAILED when the mode is not possible on the rung. */
 export function openNetworks(kind: WorkerKind, store: Store, options: WorkerOptions | undefined): RunNetworks {
   return new RunNetworks({
+    whyHost: kind.rung === 'chroot' ? 'the rung `chroot` has no namespaces' : 'SLIPWAY_NETWORK_MODE=host',
     mode: modeOn(kind, options?.networkMode ?? 'host'),
     env: process.env,
     stateDir: () => runDirOf(store),

@@ -6,6 +6,7 @@ import { refuseDebugger } from '../../base/refuse-debugger.js';
 import { packageRoot } from '../../base/package-root.js';
 import type { WorkerLaunch } from '../isolation/launch.js';
 import { startLaunch } from '../isolation/start-launch.js';
+import type { NetworkReport } from '../../executor/network/run-networks.js';
 import type {
   ContentRequest,
   ExecRequest,
@@ -129,6 +130,9 @@ export class WorkerProcess implements Machine {
   }
   async removeTrees(dirs: readonly string[], opts: Cancel): Promise<void> {
     await this.#call('removeTrees', dirs, opts);
+  }
+  async network(request: undefined, opts: Cancel): Promise<NetworkReport> {
+    return (await this.#call('network', request, opts)) as NetworkReport;
   }
   async runImage(request: RunImageRequest, opts: RunImageOptions): Promise<number> {
     const id = this.#nextId;
