@@ -49,6 +49,15 @@ describe.skipIf(!isRoot)('isolation `chroot` (needs root)', () => {
     }
   });
 
+  test('a failure for want of /proc says so', async ({ work }) => {
+    work.dockerfile('FROM busybox\nRUN echo hi > /dev/stderr\n');
+    const { code, stderr } = await work.tryBuild([CHROOT]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^hint: with `--isolation=chroot` there is no \/proc/m);
+    work.dockerfile('FROM busybox\nRUN exit 3\n');
+    expect((await work.tryBuild([CHROOT])).stderr).not.toContain('hint:');
+  });
+
   test('what a worker that was killed has left is put right by the next one', async ({ work }) => {
     const { running, nap } = await start(work);
     const worker = processesOf(nap, nap).find((one) => one.includes('dist/worker.js'));

@@ -10,7 +10,8 @@ import { notStarted, RunFailedError } from '../run-failed.js';
 import type { ActiveTree } from '../trees/types.js';
 import { executorFor } from './executor-for.js';
 import { networkFor } from './network-for.js';
-import { requireUser, watchOutput } from './one-id-limits.js';
+import { requireUser } from './one-id-limits.js';
+import { watchOutput } from './watched-output.js';
 import { openExecMounts, type ExecMounts } from './exec-mounts.js';
 import { readSmallFile } from './read-small-file.js';
 
