@@ -124,14 +124,17 @@ describe.each(cases)('a network of its own through $connector, on $rung', ({ run
       test('has no way to the loopback of the machine, by any name of it', async ({ work }) => {
         await using here = await Here.on('127.0.0.1');
         const names = ['127.0.0.1', '10.0.2.2', '10.0.2.3', '0.0.0.0', '::1', '10.0.2.100'];
-        work.dockerfile(
-          `FROM busybox\nRUN ${names.map((name) => `${ask(name, here.port, `/${name}`)} &`).join(' ')} wait\n`,
-        );
+        const dockerfile = `FROM busybox\nRUN ${names.map((name) => `${ask(name, here.port, `/${name}`)} &`).join(' ')} wait\n`;
+        work.dockerfile(dockerfile);
         const built = await work.build(on, options);
         expect(here.asked).toEqual([]);
         expect(built.stderr.match(/ no answer$/gm)).toHaveLength(names.length);
         expect(built.stderr).toContain(`network of RUN: its own, through ${connector}`);
         expect(built.stderr).toContain(`isolation: ${rung} `);
+        work.dockerfile('FROM busybox\nRUN nc 127.0.0.1 1\n');
+        const { stderr } = await work.tryBuild(on, options);
+        expect(stderr).toContain("hint: `127.0.0.1` is the step's own here; if a server on this machine is meant");
+        work.dockerfile(dockerfile);
         const open = await work.build([...on, '--network=host', '--no-cache'], options);
         expect(here.asked).toContain('/127.0.0.1');
         expect(open.stderr).toMatch(/ here$/m);
@@ -224,6 +227,17 @@ RUN --mount=type=cache,target=/m,id=meet nc -l -p 4567 & sleep 0.3; netstat -ltn
       });
     },
   );
+});
+
+describe.each(['pasta', 'slirp4netns'])('on userns-single through %s', (connector) => {
+  const reason = lack(connector);
+  test.skipIf(reason !== undefined)(`doctor finds that it works ${reason ?? ''}`, async ({ work, skip }) => {
+    const { stdout } = await work.run(['doctor', '--isolation', 'userns-single'], {
+      env: { SLIPWAY_NETWORK_MODE: connector },
+    });
+    skip(!stdout.includes('RUN uses `userns-single`'), stdout);
+    expect(stdout).toContain(`\nRUN has a network of its own, through ${connector}\n`);
+  });
 });
 
 describe('where no connector works', () => {

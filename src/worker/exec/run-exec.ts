@@ -1,5 +1,6 @@
 import { fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
+import { localhostHint } from '../../executor/network/localhost-hint.js';
 import { lookUpUser, type ExecUser } from '../../executor/user.js';
 import type { RunNetwork, RunSpec } from '../../executor/types.js';
 import { hostCa, withHostCa } from '../../executor/host-ca.js';
@@ -34,7 +35,9 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   );
   lent.check();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
-  if (status.code !== 0) throw new RunFailedError(status.code, undefined, op.meta.args, output.hint());
+  if (status.code !== 0) {
+    throw new RunFailedError(status.code, undefined, op.meta.args, output.hint() ?? localhostHint(spec));
+  }
   const { refs } = parts.store;
   const id = refs.newId();
   const description = `mount / from exec ${op.meta.args.join(' ')}`;
