@@ -7,6 +7,7 @@ import { depthBy } from './depth.js';
 import { readJson, type Listing, type ListedRecord } from './listing.js';
 import { childrenOf, readRef, type Reach } from './reach.js';
 import type { Removal } from './sweeper.js';
+import { TreeSizes } from './tree-sizes.js';
 import { GONE } from './units.js';
 
 /** What a removal frees, for the report. */
@@ -46,6 +47,7 @@ export function planRemovals(
       isNeeded: () => reach.tocs.has(diffId),
     })),
     ...directories(paths.trees, listing.trees, reach.trees, sizeOf),
+    ...treeSizes(paths, listing, reach),
     ...blobs
       .toSorted((a, b) => rank(a) - rank(b))
       .map(({ digest, size }): Freed => ({
@@ -129,6 +131,18 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
     const isSame = (): boolean => statSync(file, { throwIfNoEntry: false })?.mtimeMs === mtime;
     return { path: file, by: 'unlink', size: 0, isNeeded: () => isNeeded(name) || !isSame() };
   });
+}
+
+/** Sizes are noted while it is decided what goes, which is after the facts were listed. */
+function treeSizes(paths: StorePaths, listing: Listing, reach: Reach): readonly Freed[] {
+  return [...listing.trees]
+    .filter((tree) => !listing.facts.has(TreeSizes.factOf(tree)))
+    .map((tree): Freed => ({
+      path: path.join(paths.facts, TreeSizes.factOf(tree)),
+      by: 'unlink',
+      size: 0,
+      isNeeded: () => reach.trees.has(tree),
+    }));
 }
 
 /** The record of a ref goes before its faces: without it nothing asks for them. */
