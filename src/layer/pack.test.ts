@@ -123,7 +123,7 @@ test('a link or a pipe put in the place of a file is not read', () => {
   execFileSync('mkfifo', [path.join(scratch, 'pipe')]);
   for (const name of ['link', 'pipe', 'nothing']) {
     const item: PackItem = { entry: entry('f', 5), content: { kind: 'file', file: path.join(scratch, name) } };
-    expect(() => pack([item])).toThrow(/cannot read|changed/);
+    expect(() => pack([item])).toThrow('`f` changed while it was read');
   }
 });
 

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ByteString, toFsPath, toText } from '../base/bytes.js';
-import { BuildError } from '../base/errors.js';
+import { BuildError, hasCode } from '../base/errors.js';
 import type { Digest, DiffId } from '../oci/digest.js';
 import type { Entry } from './entry.js';
 import { encodeHeader, TAR_END } from './tar-writer.js';
@@ -155,12 +155,14 @@ function openFile(entry: Entry, file: ByteString): number {
   try {
     return openSync(toFsPath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) throw changed(entry, cause);
     throw new BuildError('CONTEXT_INVALID', `cannot read \`${toText(entry.path)}\``, { cause });
   }
 }
 
-function changed(entry: Entry): BuildError {
+function changed(entry: Entry, cause?: unknown): BuildError {
   return new BuildError('CONTEXT_INVALID', `\`${toText(entry.path)}\` changed while it was read`, {
     hint: 'run the build again when nothing else writes to the build context',
+    ...(cause !== undefined && { cause }),
   });
 }

@@ -161,7 +161,13 @@ export class ContextView implements RefView {
     try {
       return read();
     } catch (error) {
-      if (!hasCode(error, 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EIO', 'ELOOP')) throw error;
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) {
+        throw new BuildError('CONTEXT_INVALID', `\`${shown(at)}\` of the build context changed while it was read`, {
+          hint: 'stop what writes to the context, or name the file in .dockerignore',
+          cause: error,
+        });
+      }
+      if (!hasCode(error, 'EACCES', 'EPERM', 'EIO', 'ELOOP')) throw error;
       throw new BuildError('CONTEXT_INVALID', `cannot read \`${shown(at)}\` of the build context`, {
         hint: 'name it in .dockerignore if the build does not need it',
         cause: error,
