@@ -89,7 +89,7 @@ export function mergeEntry(
     mtime: numbers.mtime,
     ...(type === 'symlink' && { linkname: rawLinkname }),
     ...(type === 'hardlink' && { linkname: cleanPath(rawLinkname) }),
-    ...((type === 'char' || type === 'block') && { devMajor: raw.devMajor, devMinor: raw.devMinor }),
+    ...(hasDevice(type, raw) && { devMajor: raw.devMajor, devMinor: raw.devMinor }),
     ...(xattrs && { xattrs }),
     rawName,
     rawLinkname,
@@ -144,4 +144,10 @@ function xattrsOf(records: PaxRecords): Map<string, Buffer> | undefined {
     xattrs.set(key.slice(XATTR_KEY.length), Buffer.from(value, 'latin1'));
   }
   return xattrs;
+}
+
+/** A further name of a device has its numbers too, as Go and so BuildKit write it. */
+function hasDevice(type: Entry['type'], { devMajor, devMinor }: Pick<RawHeader, 'devMajor' | 'devMinor'>): boolean {
+  if (type === 'hardlink') return devMajor !== 0 || devMinor !== 0;
+  return type === 'char' || type === 'block';
 }

@@ -1,6 +1,5 @@
 import { closeSync, lstatSync } from 'node:fs';
 import { type ByteString, toFsPath, toText } from '../base/bytes.js';
-import { BuildError } from '../base/errors.js';
 import { type Applied, applyEntry } from './apply-entry.js';
 import { baseOf, dirOf, joinPath } from './entry-path.js';
 import { type FileNode, type LowerView, MergedTree, type TreeNode } from './merged-tree.js';
@@ -116,8 +115,12 @@ export class LayerUnpacker implements TarSink {
     }
     if (replaced && replaced !== node) this.#vacate(replaced);
     this.#dropWhiteout(dirs.at(-1)!, path);
-    if (target) this.#link(node, target, applied.targetFile!);
-    else if (meta.type === 'dir') this.#makeDir(dirs.at(-1)!, node);
+    if (target) {
+      if (!this.#link(node, target, applied.targetFile!)) {
+        this.#skipped.push(path);
+        return;
+      }
+    } else if (meta.type === 'dir') this.#makeDir(dirs.at(-1)!, node);
     else if (meta.type === 'symlink') this.#writer.makeSymlink(path, meta);
     else if (meta.type === 'file') {
       this.#fd = this.#writer.openFile(path);
@@ -138,23 +141,30 @@ export class LayerUnpacker implements TarSink {
     if (!this.#isPlain && node.lower === undefined && hasLower) this.#writer.makeOpaque(node.path);
   }
 
-  /** Metadata go to the one file that all names share, so they are set once more after each further name. */
-  #link(node: TreeNode, target: TreeNode, before: FileNode): void {
+  /**
+   * Metadata go to the one file that all names share, so they are set once more after each further name. False if that is
+   * a device which this process may not make.
+   */
+  #link(node: TreeNode, target: TreeNode, before: FileNode): boolean {
     if (!this.#there.has(target)) {
-      if (!this.#isPlain) this.#copyUp(target, before);
+      if (!this.#isPlain) {
+        if (!this.#copyUp(target, before)) return false;
+      } else if (!target.isBelow) return false;
       else if (before.lowerInode !== undefined) this.#part(target, before);
     }
     this.#writer.makeLink(node.path, target.path);
     this.#writer.setMeta(node.path, node.file.meta);
     this.#writer.setTime(node.path, node.file.meta);
+    return true;
   }
 
-  #copyUp(node: TreeNode, file: FileNode): void {
+  #copyUp(node: TreeNode, file: FileNode): boolean {
     this.#ensureDirs(this.#tree.resolveDir(dirOf(node.path)).chain);
     if (file.meta.type === 'file') {
       this.#writer.copyFile(node.path, this.#findBelow(file.lowerPath ?? ''), file.meta);
-    } else this.#makeAgain(node, file);
+    } else if (!this.#makeAgain(node, file)) return false;
     this.#there.add(node);
+    return true;
   }
 
   /** As in an overlay: a file that is written to leaves the names it had in older layers. */
@@ -163,20 +173,17 @@ export class LayerUnpacker implements TarSink {
     if (file.meta.type === 'file') this.#writer.partFile(node.path, file.meta);
     else {
       this.#writer.removeFile(node.path);
-      this.#makeAgain(node, file);
+      if (!this.#makeAgain(node, file)) throw new Error(`a device was there: ${toText(node.path)}`);
     }
     this.#there.add(node);
   }
 
-  #makeAgain({ path }: TreeNode, { meta }: FileNode): void {
-    if (meta.type === 'symlink') this.#writer.makeSymlink(path, meta);
-    else if (
-      meta.type === 'dir' ||
-      meta.type === 'file' ||
-      !this.#writer.makeSpecial(path, { ...meta, type: meta.type })
-    ) {
-      throw new BuildError('ISOLATION_UNAVAILABLE', `cannot link to the device \`${toText(path)}\``);
-    }
+  /** False for a device that this process may not make. */
+  #makeAgain({ path }: TreeNode, { meta }: FileNode): boolean {
+    if (meta.type === 'dir' || meta.type === 'file') throw new Error(`not to be made again: ${toText(path)}`);
+    if (meta.type !== 'symlink') return this.#writer.makeSpecial(path, { ...meta, type: meta.type });
+    this.#writer.makeSymlink(path, meta);
+    return true;
   }
 
   /** The highest tree that has a path has the right one: what hides it would have hidden it from the view. */

@@ -39,6 +39,14 @@ export interface LayerFact {
   readonly blob: Descriptor;
 }
 
+/** The tree face: the change as a directory. */
+export interface TreeFact {
+  /** Name below `trees/`. */
+  readonly tree: string;
+  /** The change has device nodes that the process could not make. Only its layer has them. */
+  readonly lacksDevices?: boolean;
+}
+
 /**
  * Refs on disk: `<id>.json`, and beside it one small file for each face that exists. Every file is written once, by
  * rename; two writers of the same fact write the same, or an equally good, one. Plain trees alone come and go.
@@ -103,14 +111,20 @@ export class RefStore {
 
   /** Name of the tree below `trees/`; undefined when there is none in this dialect. */
   async tree(id: string, dialect: TreeDialect): Promise<string | undefined> {
-    const fact = (await this.#read(`${id}.${dialect}.json`)) as { tree: string } | undefined;
-    if (!fact) return undefined;
-    return (await exists(path.join(this.#paths.trees, fact.tree))) ? fact.tree : undefined;
+    return (await this.treeFact(id, dialect))?.tree;
   }
 
-  async saveTree(id: string, dialect: TreeDialect, tree: string): Promise<void> {
+  /** The same with what is known of the tree. */
+  async treeFact(id: string, dialect: TreeDialect): Promise<TreeFact | undefined> {
+    const fact = (await this.#read(`${id}.${dialect}.json`)) as TreeFact | undefined;
+    if (!fact) return undefined;
+    return (await exists(path.join(this.#paths.trees, fact.tree))) ? fact : undefined;
+  }
+
+  async saveTree(id: string, dialect: TreeDialect, tree: string, { lacksDevices = false } = {}): Promise<void> {
     await this.#holding.hold('ref', id);
-    await this.#write(`${id}.${dialect}.json`, { tree });
+    const fact: TreeFact = { tree, ...(lacksDevices && { lacksDevices }) };
+    await this.#write(`${id}.${dialect}.json`, fact);
   }
 
   /** The ref has no tree in this dialect any more; whoever says so has the directory for itself. */

@@ -52,8 +52,9 @@ async function keep(
 ): Promise<string> {
   const { store, layers, trees } = parts;
   const id = store.refs.newId();
-  if (face === 'tree' && trees?.write) await trees.write(id, parent, (sink) => passTo(items, sink), opts);
-  else await store.refs.saveLayer(id, await writeLayer(items, store, layers));
+  const written =
+    face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passTo(items, sink), opts) : undefined;
+  if (written?.needsLayer ?? true) await store.refs.saveLayer(id, await writeLayer(items, store, layers));
   await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return id;
 }

@@ -10,7 +10,7 @@ import { LayerUnpacker } from '../../layer/unpack.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import { TreeView } from '../../snapshot/tree-view.js';
 import { withPassingLock } from '../../store/lock.js';
-import type { TreeDialect } from '../../store/refs.js';
+import type { TreeDialect, TreeFact } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
 import type { TarSink } from '../../layer/tar-reader.js';
 import { EmptyView } from '../empty-view.js';
@@ -53,7 +53,9 @@ export class StackedTrees implements Trees {
   readonly #owners: StackedTreesOptions['owners'];
   /** The refs whose changes trees are, as far as they were asked for. */
   readonly #refs = new Map<string, string>();
-  readonly #unpacking = new OnceMap<string, string>();
+  /** Trees without the device nodes that their layers have. */
+  readonly #lackDevices = new Set<string>();
+  readonly #unpacking = new OnceMap<string, TreeFact>();
 
   constructor({ store, layers, dialect, stacking, keepsLayers, owners, onProgress }: StackedTreesOptions) {
     this.#store = store;
@@ -77,25 +79,26 @@ export class StackedTrees implements Trees {
         continue;
       }
       const below = [...trees];
-      const tree = await this.#unpacking.run(id, opts.signal, (signal) => this.#ensureOne(id, below, { signal }));
-      this.#refs.set(tree, id);
-      trees.push(tree);
+      const fact = await this.#unpacking.run(id, opts.signal, (signal) => this.#ensureOne(id, below, { signal }));
+      this.#refs.set(fact.tree, id);
+      if (fact.lacksDevices) this.#lackDevices.add(fact.tree);
+      trees.push(fact.tree);
     }
     return trees;
   }
 
-  async #ensureOne(id: string, below: readonly string[], opts: Cancel): Promise<string> {
+  async #ensureOne(id: string, below: readonly string[], opts: Cancel): Promise<TreeFact> {
     const { paths, refs } = this.#store;
-    const known = await refs.tree(id, this.#dialect);
+    const known = await refs.treeFact(id, this.#dialect);
     if (known !== undefined) return known;
     const lock = paths.lock(`tree-${id}-${this.#dialect}`);
     return await withPassingLock(lock, opts.signal, () => this.#unpack(id, below, opts));
   }
 
   /** Under the lock of the tree, since nothing would ever refer to a second one. */
-  async #unpack(id: string, below: readonly string[], opts: Cancel): Promise<string> {
+  async #unpack(id: string, below: readonly string[], opts: Cancel): Promise<TreeFact> {
     const { refs } = this.#store;
-    const known = await refs.tree(id, this.#dialect); // maybe another process was first
+    const known = await refs.treeFact(id, this.#dialect); // maybe another process was first
     if (known !== undefined) return known;
     const layer = await layerOf(id, refs);
     using work = this.workDir();
@@ -106,14 +109,19 @@ export class StackedTrees implements Trees {
     const report = new UnpackReport(layer, this.#onProgress);
     await this.#layers.read(layer, unpacker, { ...opts, onProgress: report.update });
     report.end();
-    unpacker.finish();
+    const lacksDevices = unpacker.finish().skippedDevices.length > 0;
     this.#stacking.prepare(target, opts);
     const tree = this.#folder.keep(target);
-    await refs.saveTree(id, this.#dialect, tree);
-    return tree;
+    await refs.saveTree(id, this.#dialect, tree, { lacksDevices });
+    return { tree, lacksDevices };
   }
 
-  async write(id: string, parent: RefId, write: (sink: TarSink) => void, opts: Cancel): Promise<void> {
+  async write(
+    id: string,
+    parent: RefId,
+    write: (sink: TarSink) => void,
+    opts: Cancel,
+  ): Promise<{ needsLayer: boolean }> {
     const below = await this.ensure(parent, opts);
     using work = this.workDir();
     const target = path.join(work.dir, 'u');
@@ -121,8 +129,9 @@ export class StackedTrees implements Trees {
     using lower = await this.#mount(below, opts);
     using unpacker = this.#unpacker(target, lower, below);
     write(unpacker);
-    unpacker.finish();
-    await this.#store.refs.saveTree(id, this.#dialect, this.#folder.keep(target));
+    const lacksDevices = unpacker.finish().skippedDevices.length > 0;
+    await this.#store.refs.saveTree(id, this.#dialect, this.#folder.keep(target), { lacksDevices });
+    return { needsLayer: this.#keepsLayers || lacksDevices };
   }
 
   async pack(ref: string, opts: Cancel): Promise<void> {
@@ -174,7 +183,7 @@ export class StackedTrees implements Trees {
     let layers: RefView | undefined;
     try {
       mkdirSync(root);
-      if (this.#owners === 'recorded') layers = new TocView(await this.#tocs(trees, opts), refuseContent);
+      if (this.#goByLayers(trees)) layers = new TocView(await this.#tocs(trees, opts), refuseContent);
       const lowers = await this.#bounded(highestOnly(trees), work.dir, opts);
       stack = await this.#stacking.view(lowers, this.#relative(root), opts);
     } catch (error) {
@@ -192,14 +201,18 @@ export class StackedTrees implements Trees {
     };
   }
 
-  /** What the layers have that the trees were made of. */
+  /** Whether the trees alone do not show all. */
+  #goByLayers(trees: readonly string[]): boolean {
+    return this.#owners === 'recorded' || trees.some((tree) => this.#lackDevices.has(tree));
+  }
+
+  /** What the layers have that are the same changes as the trees; they are packed where there is none so far. */
   async #tocs(trees: readonly string[], opts: Cancel): Promise<readonly Toc[]> {
     const tocs: Toc[] = [];
     for (const tree of trees) {
-      const ref = this.#refs.get(tree);
-      const layer = ref === undefined ? undefined : await this.#store.refs.layer(ref);
-      if (!layer) throw new Error(`the tree ${tree} was kept without its layer`);
-      tocs.push(await this.#layers.toc(layer, opts));
+      const ref = this.#refs.get(tree)!;
+      await this.pack(ref, opts);
+      tocs.push(await this.#layers.toc(await layerOf(ref, this.#store.refs), opts));
     }
     return tocs;
   }

@@ -37,9 +37,14 @@ export interface Trees {
   pack(ref: string, opts: Cancel): Promise<void>;
   /**
    * Writes the change of a new ref `id` on `parent` as a tree. Absent where every change is kept as a layer
-   * (`keepsLayers`): its tree is then made from that.
+   * (`keepsLayers`): its tree is then made from that. Tells whether the tree is all, or the ref needs its layer as well.
    */
-  readonly write?: (id: string, parent: RefId, write: (sink: TarSink) => void, opts: Cancel) => Promise<void>;
+  readonly write?: (
+    id: string,
+    parent: RefId,
+    write: (sink: TarSink) => void,
+    opts: Cancel,
+  ) => Promise<{ readonly needsLayer: boolean }>;
   /** A folder of this job on the file system of the trees; gone when it is disposed of, or swept with the job. */
   workDir(): { readonly dir: string; [Symbol.dispose](): void };
 }
