@@ -54,10 +54,14 @@ describe.skipIf(missing)(
 
     /** `slipway build` in a container with no flag that matters; its store is that of the workspace. */
     async function build(work: Workspace, ...args: readonly string[]): Promise<string> {
+      return await buildIn('/store', work, ...args);
+    }
+
+    async function buildIn(store: string, work: Workspace, ...args: readonly string[]): Promise<string> {
       const mounts = [`${packageRoot()}:/slipway:ro`, `${work.context}:/src`, `${await busyboxLayout()}:/busybox:ro`];
       const given = [...mounts, `${work.root}:/store`].flatMap((one) => ['-v', one]);
       const start = ['run', '--rm', '--network=host', '-e=SOURCE_DATE_EPOCH=1000000000', ...given, 'node'];
-      const words = ['build', '--root=/store', '--build-context=busybox=oci-layout:///busybox', ...args, '/src'];
+      const words = ['build', `--root=${store}`, '--build-context=busybox=oci-layout:///busybox', ...args, '/src'];
       return await dockerd.docker(...start, 'node', '/slipway/bin/slipway', ...words);
     }
 
@@ -69,6 +73,8 @@ describe.skipIf(missing)(
       const env = { SOURCE_DATE_EPOCH: '1000000000' };
       const here = await work.build(['--isolation=root', output, secret], { env }, work.path('here'));
       expect(await build(work, output, '--secret=id=token,src=/src/token')).toBe(here.stdout);
+      // without a volume: on the overlayfs that the container's own root is
+      expect(await buildIn('/var/store', work, output, '--secret=id=token,src=/src/token')).toBe(here.stdout);
       expect([here.text('refused'), here.text('secret'), here.text('tmp/user')]).toEqual([
         'refused\n',
         '440 50\n7\n',
