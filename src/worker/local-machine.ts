@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Cancel } from '../base/abort.js';
 import { fromText } from '../base/bytes.js';
@@ -11,6 +12,7 @@ import { ContextViews } from './context/context-views.js';
 import type { NetworkMode } from '../executor/network/network-mode.js';
 import type { NetworkReport, RunNetworks } from '../executor/network/run-networks.js';
 import { openNetworks } from './exec/open-networks.js';
+import { removeWork } from './exec/chroot-support.js';
 import { runExec } from './exec/run-exec.js';
 import { runThrowAway } from './exec/run-image.js';
 import { exportTree } from './export-tree.js';
@@ -105,11 +107,13 @@ export class LocalMachine implements Machine {
   }
 
   async removeTrees(dirs: readonly string[], { signal }: Cancel): Promise<void> {
-    const { root } = this.#parts.store.paths;
+    const { paths } = this.#parts.store;
     for (const dir of dirs) {
       signal.throwIfAborted();
-      if (!dir.startsWith(`${root}/`)) throw new Error(`not in the store: ${dir}`);
-      removeTree(dir);
+      if (!dir.startsWith(`${paths.root}/`)) throw new Error(`not in the store: ${dir}`);
+      const isWork = path.dirname(dir) === path.dirname(paths.work('-'));
+      if (isWork) removeWork(dir);
+      else removeTree(dir);
       await setImmediate(); // so that a cancellation is heard
     }
   }

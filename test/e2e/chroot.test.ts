@@ -58,18 +58,22 @@ describe.skipIf(!isRoot)('isolation `chroot` (needs root)', () => {
     expect((await work.tryBuild([CHROOT])).stderr).not.toContain('hint:');
   });
 
-  test('what a worker that was killed has left is put right by the next one', async ({ work }) => {
-    const { running, nap } = await start(work);
-    const worker = processesOf(nap, nap).find((one) => one.includes('dist/worker.js'));
-    process.kill(Number.parseInt(worker!, 10), 'SIGKILL');
-    await running.ended;
-    expect(processesOf(nap, nap)).toEqual([expect.stringContaining(`sleep ${nap}`)]);
-    expect(linesInCache(work)).toBe(-1);
-    work.dockerfile('FROM busybox\nRUN true\n');
-    await work.build([CHROOT]);
-    expect(await processesLeft(nap, nap)).toEqual([]);
-    expect(linesInCache(work)).toBe(1);
-    expect(leftIn(work)).toEqual([]);
+  test('what a worker that was killed has left is put right by the next build, and by prune', async ({ work }) => {
+    let lines = 0;
+    for (const next of ['build', 'prune'] as const) {
+      const { running, nap } = await start(work);
+      const worker = processesOf(nap, nap).find((one) => one.includes('dist/worker.js'));
+      process.kill(Number.parseInt(worker!, 10), 'SIGKILL');
+      await running.ended;
+      expect(processesOf(nap, nap)).toEqual([expect.stringContaining(`sleep ${nap}`)]);
+      expect(linesInCache(work)).toBe(-1);
+      work.dockerfile('FROM busybox\nRUN true\n');
+      if (next === 'build') await work.build([CHROOT]);
+      else expect(await work.run(['prune', '--force', '--keep-storage=1TB'])).toMatchObject({ code: 0 });
+      expect(await processesLeft(nap, nap), next).toEqual([]);
+      expect(linesInCache(work), next).toBe(++lines);
+      expect(leftIn(work), next).toEqual([]);
+    }
   });
 });
 

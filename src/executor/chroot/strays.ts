@@ -1,23 +1,28 @@
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { type ByteString, fromText } from '../../base/bytes.js';
 import { hasCode } from '../../base/errors.js';
+import { isLinux } from '../../base/platform.js';
 import { asFileUser } from '../../base/linux/credentials.js';
 import { isBounded, kill, readStatus } from './run-processes.js';
 
 const PATIENCE_MS = 5;
+const ROUNDS = 2000;
 
 /**
  * Kills what RUNs of a dead worker have left: every process whose root is `dir` or lies in it, until there is none. Nothing
  * else is touched. A process that hides its root (by clearing its dumpable flag) is not found. Does nothing for others than
- * root, who cannot have made such processes.
+ * root, who cannot have made such processes. Throws when one does not end for seconds.
  */
 export function killStrays(dir: string): void {
-  if (process.getuid?.() !== 0) return;
+  if (!isLinux || process.getuid?.() !== 0) return;
   const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (let strays = straysIn(dir); strays.length > 0; strays = straysIn(dir)) {
+  for (let round = 0; round < ROUNDS; round++) {
+    const strays = straysIn(dir);
+    if (strays.length === 0) return;
     for (const pid of strays) kill(pid);
     Atomics.wait(clock, 0, 0, PATIENCE_MS);
   }
+  throw new Error(`processes that do not end: ${straysIn(dir).join(' ')}`);
 }
 
 /** Ids of the processes that killStrays would kill. */
