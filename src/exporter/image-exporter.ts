@@ -48,10 +48,14 @@ export class ImageExporter implements Exporter {
   }
 
   async #push(context: ExportContext, names: readonly Reference[], job: JobContext): Promise<Exported> {
-    const { insecure, pushByDigest } = this.#spec;
+    const { insecure, pushByDigest, keepsImmutable = false } = this.#spec;
     const { store } = context;
     const registries = await context.registries.get();
-    const destinations = PushDestinations.open(names, registries, store, { insecure, byDigest: pushByDigest });
+    const destinations = PushDestinations.open(names, registries, store, {
+      insecure,
+      byDigest: pushByDigest,
+      keepsImmutable,
+    });
     const image = await formImage(
       context,
       this.#spec,

@@ -21,7 +21,15 @@ export interface PushOptions {
   readonly insecure?: boolean;
   /** No tag is moved: what is pushed is known by its digest. */
   readonly byDigest?: boolean;
+  /** A tag that a registry refuses to move, because it moves none, stays what it was; it is not among what was pushed. */
+  readonly keepsImmutable?: boolean;
 }
+
+/** What Artifact Registry and ECR say of a tag that stands for something else and is not to be moved. */
+const IMMUTABLE = [
+  'The repository has enabled tag immutability',
+  'cannot be overwritten because the repository is immutable',
+];
 
 interface Destination {
   readonly repository: Repository;
@@ -66,10 +74,12 @@ export function pushNames(references: readonly Reference[], byDigest: boolean): 
 export class PushDestinations {
   readonly #all: readonly Destination[];
   readonly #store: Store;
+  readonly #keepsImmutable: boolean;
 
-  private constructor(all: readonly Destination[], store: Store) {
+  private constructor(all: readonly Destination[], store: Store, keepsImmutable: boolean) {
     this.#all = all;
     this.#store = store;
+    this.#keepsImmutable = keepsImmutable;
   }
 
   /** Nothing is asked of a registry yet. Throws as `pushNames`. */
@@ -77,7 +87,7 @@ export class PushDestinations {
     references: readonly Reference[],
     registries: Registries,
     store: Store,
-    { insecure = false, byDigest = false }: PushOptions,
+    { insecure = false, byDigest = false, keepsImmutable = false }: PushOptions,
   ): PushDestinations {
     const byRepository = pushNames(references, byDigest);
     const origins = new Origins(store.records);
@@ -89,7 +99,7 @@ export class PushDestinations {
         tags: [...tags],
       };
     });
-    return new PushDestinations(all, store);
+    return new PushDestinations(all, store, keepsImmutable);
   }
 
   get repositories(): readonly Repository[] {
@@ -109,28 +119,49 @@ export class PushDestinations {
     const pushed = await allOrAbort(
       job.signal,
       this.#all.map((destination) => async (signal) => {
-        await this.#sendTo(destination, root, source, alreadySent, { ...job, signal });
-        return namesOf(destination, root.digest);
+        const tags = await this.#sendTo(destination, root, source, alreadySent, { ...job, signal });
+        return destination.tags.length > 0 && tags.length === 0 ? [] : namesOf({ ...destination, tags }, root.digest);
       }),
     );
     return pushed.flat();
   }
 
+  /** Gives the tags that stand for it now. */
   async #sendTo(
     { repository, tags }: Destination,
     root: Descriptor,
     source: ContentSource,
     layers: readonly Descriptor[],
     job: JobContext,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const sent = new Set<string>(layers.map(({ digest }) => digest));
     const origins = new Origins(this.#store.records);
     const only = ({ digest }: Descriptor): boolean => !sent.has(digest);
     const { copied } = await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
     for (const { digest } of layers) await origins.remember(digest, repository);
+    const standing: string[] = [];
     for (const tag of tags) {
       const stands = copied.blobs === 0 && (await digestAt(repository, tag, job)) === root.digest;
-      if (!stands) await repository.tag(root, tag, source, job);
+      if (stands || (await this.#move(tag, repository, root, source, job))) standing.push(tag);
+    }
+    return standing;
+  }
+
+  /** False for a tag that stays what it was. */
+  async #move(
+    tag: string,
+    repository: Repository,
+    root: Descriptor,
+    source: ContentSource,
+    job: JobContext,
+  ): Promise<boolean> {
+    try {
+      await repository.tag(root, tag, source, job);
+      return true;
+    } catch (error) {
+      const isImmutable = error instanceof BuildError && IMMUTABLE.some((words) => error.message.includes(words));
+      if (this.#keepsImmutable && isImmutable) return false;
+      throw error;
     }
   }
 }

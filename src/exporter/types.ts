@@ -37,6 +37,8 @@ export interface ImageOutput extends ImageForm {
   readonly pushByDigest: boolean;
   /** Plain HTTP and unverified TLS are taken too. */
   readonly insecure: boolean;
+  /** A tag that a registry refuses to move, because it moves none, stays what it was. */
+  readonly keepsImmutable?: boolean;
   /** It is also listed under `name@digest`. */
   readonly canonicalName: boolean;
   /** Without a name it is listed under `prefix@digest`. */

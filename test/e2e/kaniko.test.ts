@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 import { packageRoot } from '../../src/base/package-root.js';
 import { busyboxLayout } from '../support/busybox.js';
+import { FakeRegistry } from '../support/fake-registry.js';
 import { sentBlobs } from '../support/registry-log.js';
 import { test as withBench, type RegistryBench } from '../support/registry-workspace.js';
 import { RemoteServer, TestRepository } from '../support/remote-server.js';
@@ -18,8 +19,11 @@ type Executor = (args: readonly string[], options?: SlipwayOptions) => Promise<E
 
 const test = withBench.extend<{ executor: Executor; executorOk: Executor }>({
   executor: async ({ work, bench }, use) => {
+    // A Dockerfile where the command runs comes before that of the context.
+    const cwd = work.dir;
     await use(
-      async (args, options) => await slipway(['kaniko', ...args], { ...options, env: envOf(work, bench, options) }),
+      async (args, options) =>
+        await slipway(['kaniko', ...args], { cwd, ...options, env: envOf(work, bench, options) }),
     );
   },
   executorOk: async ({ executor }, use) => {
@@ -110,6 +114,40 @@ describe('where the image goes', () => {
     expect((await executorOk(args)).stdout).toBe(first.stdout);
     expect(sentBlobs(await registry.takeRequests())).toEqual([]);
   });
+});
+
+test('a tag that a registry does not move is an error, or stays what it was and is noted', async ({
+  work,
+  bench,
+  executor,
+  executorOk,
+}) => {
+  const fake = await FakeRegistry.start();
+  try {
+    const other = await bench.start();
+    work.write(HELLO);
+    const message =
+      "The image tag '1' already exists in the 'app' repository and cannot be overwritten because the repository is immutable.";
+    const body = Buffer.from(JSON.stringify({ errors: [{ code: 'TAG_INVALID', message }] }));
+    fake.misbehave({ method: 'PUT', path: /manifests\/1$/, instead: { status: 400, body } });
+    const args = ['-c', work.context, '-d', `${fake.host}/app:1`, '-d', `${other.host}/app:1`];
+    const refused = await executor(args);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(message)]);
+    const kept = await executorOk([
+      ...args,
+      '--push-ignore-immutable-tag-errors',
+      `--digest-file=${work.path('digest')}`,
+    ]);
+    expect(kept.stderr).toContain(`note: ${fake.host}/app:1 stays what it was`);
+    expect(readFileSync(work.path('digest'), 'utf8')).toBe(other.tagged('app', '1')?.digest);
+    const alone = await executorOk([...args.slice(0, 4), '--push-ignore-immutable-tag-errors']);
+    expect(alone.stdout).toBe(kept.stdout);
+    fake.misbehave({ method: 'PUT', path: /manifests\/2$/, instead: { status: 400 } });
+    const broken = ['-c', work.context, '-d', `${fake.host}/app:2`, '--push-ignore-immutable-tag-errors'];
+    expect((await executor(broken)).code).toBe(1);
+  } finally {
+    await fake.close();
+  }
 });
 
 describe('registries', () => {
@@ -204,6 +242,20 @@ describe('what is built', () => {
       readonly config: { readonly Labels: Readonly<Record<string, string>> };
     };
     expect(config.config.Labels).toEqual({ args: '1 2 from outside ', x: 'y=z' });
+  });
+
+  test('a Dockerfile where the command runs comes before that of the context', async ({
+    work,
+    executor,
+    executorOk,
+  }) => {
+    work.write(HELLO);
+    work.write({ 'here/Dockerfile': 'FROM scratch\nCOPY missing /\n' }, work.dir);
+    const cwd = work.path('here');
+    const args = ['-c', work.context, '--no-push'];
+    expect((await executor(args, { cwd })).stderr).toContain('"/missing": not found');
+    await executorOk([...args, '-f', path.join(work.context, 'Dockerfile')], { cwd });
+    await executorOk(args);
   });
 
   test('reproducible: the same image at another time', async ({ work, executorOk }) => {

@@ -1,8 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { packageRoot } from '../../src/base/package-root.js';
 import { busyboxLayout } from '../support/busybox.js';
+import { PROGRAMS } from '../support/daemon.js';
 import { Dockerd } from '../support/dockerd.js';
+import { pageFaults } from '../support/docs.js';
 import { ownImage } from '../support/own-image.js';
 import { test } from '../support/registry-workspace.js';
 import { slipwayOk } from '../support/slipway.js';
@@ -12,10 +15,37 @@ import type { Workspace } from '../support/workspace.js';
 // Slipway's own image, run by Debian's Docker engine as it runs any image: no privileges, the usual seccomp profile.
 
 const BUILD_MS = 600_000;
+const PATIENCE = { timeout: 300_000 };
 const missing = Dockerd.missing('installed');
 
 /** What a pod of Kubernetes' profile `restricted` sets, or `docker run` in its place. */
 const RESTRICTED = ['--user=1000', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
+
+/** What a container needs to make namespaces of its own. */
+const NAMESPACES = ['seccomp=unconfined', 'apparmor=unconfined', 'systempaths=unconfined'].map(
+  (option) => `--security-opt=${option}`,
+);
+
+/** By what a container may do: the rung that a RUN in it gets. */
+const SETTINGS = [
+  { rung: 'chroot', flags: [] },
+  { rung: 'userns', flags: NAMESPACES },
+  { rung: 'root', flags: [...NAMESPACES, '--cap-add=SYS_ADMIN', '-v', '/var/lib/slipway'] },
+] as const;
+
+const WITH_RUN = {
+  Dockerfile: [
+    'FROM busybox AS made',
+    'RUN mkdir -m 700 /made && echo one >/made/file && chown 1234:5678 /made/file && ln /made/file /made/hard',
+    'FROM busybox',
+    'COPY --from=made /made /copied',
+    'RUN rm /etc/group && ln -s file /copied/link && chmod 4755 /copied/file',
+    'USER 1234:5678',
+    'WORKDIR /tmp/work',
+    'RUN id -u >id && id -g >>id',
+    '',
+  ].join('\n'),
+};
 
 /** A Dockerfile with all that needs no RUN. */
 const WITHOUT_RUN = {
@@ -83,6 +113,45 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
     await inContainer(work, mount, [...builds, '--tag=made', '--output=type=docker,dest=/out/made.tar']);
     await dockerd.docker('load', '-i', work.path('out/made.tar'));
     expect(await dockerd.docker('run', '--rm', '--user=1234:5678', 'made')).toBe('hello from inside\n');
+  });
+
+  for (const { rung, flags } of SETTINGS) {
+    test(`${rung}: a RUN in a container gives what it gives on this machine`, PATIENCE, async ({ work }) => {
+      work.write(WITH_RUN);
+      const env = { SOURCE_DATE_EPOCH: '1000000000' };
+      const same = '--output=type=image,rewrite-timestamp=true';
+      const busybox = `--build-context=busybox=oci-layout://${await busyboxLayout()}`;
+      const { stdout } = await slipwayOk(['build', '--root', work.root, busybox, same, work.context], { env });
+      const report = JSON.parse(await inContainer(work, flags, ['doctor', '--format=json'])) as {
+        readonly chosen: { readonly rung: string };
+      };
+      expect(report.chosen.rung).toBe(rung);
+      expect(await inContainer(work, flags, [...builds, same])).toBe(stdout);
+    });
+  }
+
+  test('every command of docs/running-anywhere.md does what the page says', PATIENCE, async ({ work, bench }) => {
+    const [open, users] = [await bench.start(), await bench.start({ users: { ci: 'pass word' } })];
+    const busybox = `${open.host}/busybox`;
+    await slipwayOk(['copy', `oci:${await busyboxLayout()}`, busybox], { env: { ...bench.env } });
+    const page = work.path('page');
+    mkdirSync(page);
+    const replace = {
+      'FROM busybox': `FROM ${busybox}`,
+      'localhost:5001': `localhost:${users.port}`,
+      'docker run --rm': 'docker run --rm --network=host',
+    };
+    const { SLIPWAY_CONFIG: _, ...plain } = bench.env;
+    const env = {
+      ...process.env,
+      ...plain,
+      ...dockerd.env,
+      HOME: work.dir,
+      SLIPWAY_ROOT: work.root,
+      PATH: `${path.join(packageRoot(), 'bin')}:${PROGRAMS}`,
+    };
+    const file = path.join(packageRoot(), 'docs/running-anywhere.md');
+    expect(await pageFaults(file, { replace, dir: page, env })).toEqual([]);
   });
 
   test('kaniko’s command lines: arguments alone, its path, and a shell that writes credentials', async ({

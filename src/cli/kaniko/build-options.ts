@@ -81,10 +81,12 @@ function outputs(flags: GivenFlags, env: NodeJS.ProcessEnv): readonly OutputSpec
   const form = [...compressionOf(flags), ...(flags.boolean('reproducible') ? ['rewrite-timestamp=true'] : [])];
   const output = (type: string, ...more: readonly string[]): OutputSpec =>
     parseOutput([`type=${type}`, ...form, ...more].map(quoted).join(','));
+  const registry = output('registry', `registry.insecure=${insecure}`);
+  const keepsImmutable = flags.boolean('push-ignore-immutable-tag-errors') ?? false;
   const layout = flags.text('oci-layout-path');
   const tar = flags.text('tar-path');
   return [
-    isPushed(flags, env) ? output('registry', `registry.insecure=${insecure}`) : output('image'),
+    isPushed(flags, env) ? (registry.type === 'image' ? { ...registry, keepsImmutable } : registry) : output('image'),
     ...(layout === undefined ? [] : [output('oci', `dest=${layout}`, 'tar=false')]),
     ...(tar === undefined ? [] : [output('docker', `dest=${tar}`)]),
   ];

@@ -57,7 +57,8 @@ export const KANIKO_FLAGS = [
     short: 'f',
     takes: 'text',
     effect: 'mapped',
-    meaning: 'path of the Dockerfile, of this machine or in the context (default: Dockerfile)',
+    meaning:
+      'path of the Dockerfile: of this machine, or else in the context (default: Dockerfile, also where the command runs)',
   },
   { name: 'target', takes: 'text', effect: 'mapped', meaning: 'stage to build (default: the last)' },
   {
@@ -141,8 +142,8 @@ export const KANIKO_FLAGS = [
   {
     name: 'push-ignore-immutable-tag-errors',
     takes: 'boolean',
-    effect: 'none',
-    meaning: 'a tag that the registry does not move is an error of the push: ask for the tag before you build',
+    effect: 'mapped',
+    meaning: 'a tag that the registry refuses to move, because it moves none, stays what it was, and is noted',
   },
   {
     name: 'skip-push-permission-check',

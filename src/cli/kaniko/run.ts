@@ -65,6 +65,7 @@ async function buildAndPush(flags: GivenFlags, signal: AbortSignal): Promise<voi
   const digest = imageDigest(result);
   if (digest === undefined) throw new Error('a build of an image gave no digest');
   await writeDigestFiles(flags, digest);
+  for (const name of unmoved(result)) tellNote(`${name} stays what it was: the registry moves no tags`, mode);
   if (isTold(mode)) {
     process.stderr.write(buildSummary(result, Date.now() - startedAt));
     process.stderr.write(warningSummary(warnings));
@@ -112,7 +113,16 @@ function tellNotes(flags: GivenFlags, mode: ProgressMode): void {
   for (const name of flags.names) {
     const { effect, meaning }: KanikoFlag = KANIKO_FLAGS.find((flag) => flag.name === name)!;
     if (effect !== 'none') continue;
-    const text = `--${name} has no effect: ${meaning}`;
-    process.stderr.write(mode === 'rawjson' ? `${JSON.stringify({ level: 'info', msg: text })}\n` : `note: ${text}\n`);
+    tellNote(`--${name} has no effect: ${meaning}`, mode);
   }
+}
+
+function tellNote(text: string, mode: ProgressMode): void {
+  process.stderr.write(mode === 'rawjson' ? `${JSON.stringify({ level: 'info', msg: text })}\n` : `note: ${text}\n`);
+}
+
+/** Names that the image was pushed to, and that stand for something else. */
+function unmoved({ names, pushed, outputs }: BuildResult): readonly string[] {
+  const isPushed = outputs.some(({ type, stored }) => type === 'image' && stored === undefined);
+  return isPushed ? names.filter((name) => !pushed.some((one) => one.name === name)) : [];
 }
