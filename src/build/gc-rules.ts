@@ -45,6 +45,8 @@ const worker = v.strictObject({
   gc: v.optional(v.boolean()),
   gckeepstorage: v.optional(space),
   gcpolicy: v.optional(v.array(policy)),
+  /** See `network-mode.ts`. */
+  networkMode: v.optional(v.unknown()),
 });
 const config = v.looseObject({ worker: v.optional(v.strictObject({ oci: v.optional(worker) })) });
 
@@ -66,7 +68,9 @@ export async function loadGcRules(env: NodeJS.ProcessEnv): Promise<GcRules | und
   }
   const { worker: table } = parseTable(text, file, { schema: config, keysAt, likeness: 'buildkitd.toml' });
   if (!table?.oci || table.oci.gc === false) return undefined;
-  const { gcpolicy, gckeepstorage, ...given } = table.oci;
+  const { networkMode, ...rules } = table.oci;
+  if (networkMode !== undefined && Object.keys(rules).length === 0) return undefined;
+  const { gcpolicy, gckeepstorage, ...given } = rules;
   const own = { ...given, reservedSpace: given.reservedSpace ?? gckeepstorage };
   return (surroundings) => (gcpolicy ?? defaultPolicies(own)).map((one) => specOf(one, surroundings));
 }

@@ -6,7 +6,7 @@ import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
 import { LocalMachine } from '../worker/local-machine.js';
 import type { Notice, Progress } from '../worker/machine.js';
-import { networkModeOf } from './network-mode.js';
+import { loadNetworkMode, networkModeOf } from './network-mode.js';
 import { Machines } from '../worker/machines.js';
 import { WorkerProcess } from '../worker/process/client.js';
 
@@ -24,7 +24,7 @@ export interface OpenMachinesOptions {
 export function openMachines(options: OpenMachinesOptions): Machines {
   const { store, job, isolation, trustHostCa } = options;
   parseIsolation(isolation); // a wrong name is an error also where no worker is needed
-  const networkMode = networkModeOf(process.env);
+  networkModeOf(process.env); // the same goes for it
   const contexts = new ContextViews();
   const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
   const layers = new LayerContent(store, { onProgress });
@@ -39,6 +39,7 @@ export function openMachines(options: OpenMachinesOptions): Machines {
       const chosen = await chooseWorker(store, isolation, job);
       const text = `isolation: ${chosen.rung} (${chosen.reason})`;
       job.emit({ type: 'notice', level: 'info', text, at: job.now() });
+      const networkMode = await loadNetworkMode(process.env);
       const kind = { rung: chosen.rung, trees: chosen.trees };
       options.onIsolation?.({ ...kind, reason: chosen.reason });
       const settings = { storeRoot: store.paths.root, leaseId: store.leaseId, kind, networkMode };

@@ -270,6 +270,21 @@ describe('where no connector works', () => {
     expect(doctor.stdout).toContain('RUN without `--network` fails: `pasta` gives RUN no network: no pasta today');
   });
 
+  test.skipIf(!isRoot)(
+    'nor on chroot, which has no namespaces: there it is an error at the first RUN',
+    async ({ work }) => {
+      work.dockerfile(dockerfile);
+      const auto = await work.build(['--isolation=chroot']);
+      expect(auto.stderr).toContain("network of RUN: this machine's (there are no namespaces here)");
+      const env = { SLIPWAY_NETWORK_MODE: 'slirp4netns' };
+      const forced = await work.tryBuild(['--isolation=chroot', '--no-cache'], { env });
+      expect(forced).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('`slirp4netns` cannot give RUN a network'),
+      });
+    },
+  );
+
   test('a mode that there is not is an error', async ({ work }) => {
     work.dockerfile(dockerfile);
     const ended = await work.tryBuild([], { env: { SLIPWAY_NETWORK_MODE: 'cni' } });

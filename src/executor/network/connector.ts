@@ -10,7 +10,7 @@ export interface Connector {
 }
 
 /**
- * The connectors to try, best first. slirp4netns starts in a third of the time with a tenth of the memory, and the pasta of
+ * The connectors to try, best first. slirp4netns starts in a quarter of the time with a tenth of the memory, and the pasta of
  * Debian 12 never tells a client that has closed its own side that the server has closed the other (seen with `nc`: it
  * waits for ever). But slirp4netns does not have IPv6.
  */

@@ -10,8 +10,8 @@ import { OwnNetwork } from './own-network.js';
 
 export interface RunNetworksOptions {
   readonly mode: NetworkMode;
-  /** Why the mode is `host`, where it is. */
-  readonly whyHost: string;
+  /** False where a RUN can have the machine's network only. */
+  readonly hasNamespaces: boolean;
   readonly env: NodeJS.ProcessEnv;
   /** Makes a directory that only this process's mount namespace has. */
   readonly stateDir: () => string;
@@ -68,8 +68,8 @@ export class RunNetworks {
    * mode names a connector: whoever chose that wants no other.
    */
   useMachine(why: string): boolean {
-    const { mode, env, onNotice } = this.#options;
-    if (mode !== 'auto' || findConnectors(mode, env).length === 0) return false;
+    const { mode, env, hasNamespaces, onNotice } = this.#options;
+    if (mode !== 'auto' || !hasNamespaces || findConnectors(mode, env).length === 0) return false;
     if (this.#choice?.report.network === 'machine' || this.#said.has(why)) return true;
     this.#said.add(why);
     onNotice('warning', `RUN has the network of this machine: ${why}`);
@@ -122,8 +122,10 @@ export class RunNetworks {
   }
 
   async #firstThatWorks(signal: AbortSignal): Promise<Choice> {
-    const { mode, env } = this.#options;
-    if (mode === 'host') return onMachine(this.#options.whyHost);
+    const { mode, env, hasNamespaces } = this.#options;
+    if (mode === 'host') return onMachine('the network mode is `host`');
+    if (!hasNamespaces && mode === 'auto') return onMachine('there are no namespaces here');
+    if (!hasNamespaces) throw noNamespaces(mode);
     const failures: BuildError[] = [];
     for (const connector of findConnectors(mode, env)) {
       try {
@@ -154,6 +156,12 @@ export function fixedNetwork(network: 'host' | 'none'): LentNetwork {
 
 function onMachine(reason: string, { isSecondBest } = { isSecondBest: false }): Choice {
   return { report: { network: 'machine', reason, isSecondBest } };
+}
+
+function noNamespaces(name: string): BuildError {
+  return new BuildError('NETWORK_FAILED', `\`${name}\` cannot give RUN a network: there are no namespaces here`, {
+    hint: 'leave the network mode to the machine (SLIPWAY_NETWORK_MODE=auto): RUN then has its network',
+  });
 }
 
 function notInstalled(name: string): BuildError {
