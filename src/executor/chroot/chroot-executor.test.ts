@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSpec } from '../types.js';
-import { ChrootWorker, processWith } from './start.fixture.js';
+import { ChrootWorker, DOCKER, processWith } from './start.fixture.js';
 import type { FixtureAnswer } from './worker.fixture.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -84,4 +84,97 @@ describe.skipIf(!isRoot)('a process in a plain directory (needs root)', () => {
     process.kill(pid, 'SIGKILL');
     expect((await ended).status).toEqual({ kind: 'exited', code: 137 });
   });
+
+  test('sees what is placed for it, and the root is as it was afterwards', async () => {
+    const own = worker.makeRoot();
+    writeFileSync(path.join(own, 'etc/hosts'), 'own\n', { mode: 0o600 });
+    mkdirSync(path.join(own, 'proc'));
+    writeFileSync(path.join(own, 'proc/of-the-image'), '');
+    for (const name of ['dev', 'sys']) mkdirSync(path.join(own, name));
+    writeFileSync(path.join(worker.dir, 'secret'), 's3cret', { mode: 0o400 });
+    writeFileSync(path.join(own, 'etc/resolv.conf'), '');
+    const before = factsOf(own);
+    const mounts = [
+      { type: 'bind', source: path.join(worker.dir, 'secret'), target: '/run/secrets/s', readonly: true },
+      { type: 'tmpfs', target: '/run/t' },
+      { type: 'tmpfs', target: '/tmp' },
+    ] as const;
+    const script = `ls -A /proc /sys; ls -A /dev | tr '\n' ' '; grep -c . /etc/hosts; tail -n 1 /etc/hosts; cat /run/secrets/s; echo
+stat -c '%a %n' /run/t /tmp /dev/shm /dev/null /proc; head -c 3 /dev/zero | wc -c; echo lost > /dev/null; touch /tmp/x /run/t/x /proc/x /dev/x; pwd`;
+    const cwd = '/run/t/deep/er';
+    const extraHosts = [{ host: 'other', ip: '192.0.2.7' }];
+    const answer = await worker.run({ rootfs: own, args: ['sh', '-c', script], cwd, mounts, extraHosts });
+    expect(answer.stderr).toBe('');
+    expect(answer.stdout.split('\n')).toEqual([
+      '/proc:',
+      '',
+      '/sys:',
+      'fd full null random shm stderr stdin stdout tty urandom zero 7',
+      '192.0.2.7\tother',
+      's3cret',
+      '755 /run/t', // as what they cover, here of the working directory
+      '755 /tmp',
+      '1777 /dev/shm',
+      '666 /dev/null',
+      '555 /proc',
+      '3',
+      cwd,
+      '',
+    ]);
+    expect(factsOf(own).filter((fact) => !fact.startsWith('run'))).toEqual(before);
+    expect(factsOf(own).flatMap((fact) => (fact.startsWith('run') ? [fact.split(' ')[0]] : []))).toEqual([
+      'run',
+      'run/t', // of the working directory, which stays as on every rung
+      'run/t/deep',
+      'run/t/deep/er',
+    ]);
+  });
+
+  test.each([
+    [{ network: 'none' }, 'a network of its own (`--network=none`) is not possible with `--isolation=chroot`'],
+    [{ insecure: true }, 'RUN with every right (`--security=insecure`) is not possible with `--isolation=chroot`'],
+    [{ hostname: 'h' }, 'a host name of its own (`h`) is not possible with `--isolation=chroot`'],
+  ] as const)('what needs a namespace is refused: %j', async (spec, message) => {
+    expect((await sh('true', spec)).error).toEqual({ code: 'ISOLATION_UNAVAILABLE', message });
+  });
+
+  test('a file where a directory is needed, and the root as it was', async () => {
+    for (const name of ['hosts', 'resolv.conf']) writeFileSync(path.join(rootfs, 'etc', name), '');
+    const before = factsOf(rootfs);
+    const mounts = [
+      { type: 'bind', source: worker.dir, target: '/etc/passwd', readonly: true },
+      { type: 'tmpfs', target: '/new' },
+    ] as const;
+    expect((await sh('true', { mounts })).error).toMatchObject({
+      code: 'RUN_FAILED',
+      message: 'cannot mount on "/etc/passwd": "/etc/passwd" is not a directory',
+    });
+    expect((await sh('true', { cwd: '/etc/passwd' })).error).toMatchObject({ code: 'RUN_FAILED' });
+    expect(factsOf(rootfs)).toEqual(before);
+  });
+
+  test('a limit that the container may not give is told', async () => {
+    const answer = await sh('true', { ulimits: [{ name: 'nofile', soft: 2 ** 31, hard: 2 ** 31 }] });
+    expect(answer.error).toMatchObject({ code: 'RUNTIME_FAILED', message: expect.stringContaining('setrlimit') });
+  });
 });
+
+test.skipIf(!isRoot)('without the right to make device nodes it says so, and /dev/null is a file', async () => {
+  await using worker = await ChrootWorker.start(DOCKER.replace(',+mknod', ''));
+  const answer = await worker.run({
+    rootfs: worker.makeRoot(),
+    args: ['sh', '-c', 'echo x > /dev/null; ls -l /dev/null'],
+  });
+  expect(answer.stderr).toMatch(/^slipway: warning: this container does not allow device nodes: /);
+  expect(answer.stdout).toMatch(/^-rw-rw-rw-/);
+  expect(answer.status).toEqual({ kind: 'exited', code: 0 });
+});
+
+/** What a layer could tell of a tree. */
+function factsOf(root: string): readonly string[] {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();
+  return names.map((name) => {
+    const { ino, mode, uid, gid, nlink, mtimeNs } = lstatSync(path.join(root, name), { bigint: true });
+    return [name, ino, mode, uid, gid, nlink, mtimeNs].join(' ');
+  });
+}

@@ -8,7 +8,7 @@ import { refuseDebugger } from '../../base/refuse-debugger.js';
 import { becomeSubreaper } from '../../base/linux/process.js';
 import { makeMountStubs } from '../../snapshot/mount-stubs.js';
 import { withLock } from '../../store/lock.js';
-import { DEFAULT_CAPABILITIES, capabilityNumber } from '../capabilities.js';
+import { DEFAULT_CAPABILITIES, capabilityNumber, ownCapabilities } from '../capabilities.js';
 import { hostsFile } from '../network/hosts-file.js';
 import { machineResolvConf } from '../network/resolv-conf.js';
 import { relayOutput } from '../relay-output.js';
@@ -84,6 +84,7 @@ export class ChrootExecutor implements Executor {
 
   #launchSpec(spec: RunSpec, cwd: ByteString, scratch: string): LaunchSpec {
     const withheld = ['CAP_SYS_CHROOT', ...(devicesAreOpen(fromText(scratch)) ? ['CAP_MKNOD'] : [])];
+    const own = ownCapabilities();
     return {
       parent: process.pid,
       root: fromText(spec.rootfs),
@@ -91,7 +92,9 @@ export class ChrootExecutor implements Executor {
       args: spec.args,
       env: spec.env,
       user: spec.user,
-      capabilities: DEFAULT_CAPABILITIES.filter((name) => !withheld.includes(name)).map(capabilityNumber),
+      capabilities: DEFAULT_CAPABILITIES.filter((name) => own.includes(name) && !withheld.includes(name)).map(
+        capabilityNumber,
+      ),
       limits: (spec.ulimits ?? []).map(({ name, soft, hard }) => ({ resource: resourceNumber(name), soft, hard })),
     };
   }

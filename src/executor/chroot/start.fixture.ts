@@ -16,7 +16,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const NODE_MODULES = path.join(HERE, '../../../node_modules');
 
 /** What Docker gives to a container: no CAP_SYS_ADMIN above all. */
-const DOCKER =
+export const DOCKER =
   '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap';
 
 /** A worker of this rung with the capabilities of an ordinary container, and a directory that stands for the store. */
