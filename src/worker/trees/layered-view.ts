@@ -7,9 +7,9 @@ import type { RefView, ViewEntry } from '../../layer/ref-view.js';
  */
 export class LayeredView implements RefView {
   readonly #tree: RefView;
-  readonly #layers: RefView;
+  readonly #layers: Pick<RefView, 'lstat' | 'list'>;
 
-  constructor(tree: RefView, layers: RefView) {
+  constructor(tree: RefView, layers: Pick<RefView, 'lstat' | 'list'>) {
     this.#tree = tree;
     this.#layers = layers;
   }
@@ -37,6 +37,6 @@ export class LayeredView implements RefView {
   }
 }
 
-export function isDevice({ type }: Pick<ViewEntry, 'type'>): boolean {
+export function isDevice({ type }: { readonly type: string }): boolean {
   return type === 'char' || type === 'block';
 }

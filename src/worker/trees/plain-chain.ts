@@ -1,16 +1,18 @@
 import type { Cancel } from '../../base/abort.js';
 import type { ByteString } from '../../base/bytes.js';
 import type { Digest } from '../../oci/digest.js';
+import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import { TocView } from '../../layer/toc-view.js';
 import type { Toc } from '../../layer/toc.js';
 import type { Inventory } from '../../snapshot/inventory.js';
 import { facesOf, type RefStore } from '../../store/refs.js';
 import type { LayerContent } from '../layer-content.js';
 import type { RefId } from '../machine.js';
+import { isDevice } from './layered-view.js';
 import { layerOf } from './layer-of.js';
 
-/** What the layers of a ref say of its files, where the tree made of them can no longer. */
-export class ChainContents {
+/** What the layers of a ref say of its files, where the tree made of them does not, or no longer. */
+export class ChainContents implements Pick<RefView, 'lstat' | 'list'> {
   readonly #tocs: readonly Toc[];
   #merged: TocView | undefined;
 
@@ -26,6 +28,14 @@ export class ChainContents {
     return new ChainContents(tocs);
   }
 
+  lstat(path: ByteString): ViewEntry | undefined {
+    return this.#view().lstat(path);
+  }
+
+  list(path: ByteString): readonly ByteString[] | undefined {
+    return this.#view().list(path);
+  }
+
   digest(file: ByteString): Digest {
     return this.#view().contentDigest(file);
   }
@@ -35,7 +45,7 @@ export class ChainContents {
     const missing = new Set<ByteString>();
     for (const { entries } of this.#tocs) {
       for (const { path, type } of entries) {
-        if ((type === 'char' || type === 'block') && !tree.entry(path) && this.#isDevice(path)) missing.add(path);
+        if (isDevice({ type }) && !tree.entry(path) && this.#isDevice(path)) missing.add(path);
       }
     }
     return missing;
@@ -43,8 +53,8 @@ export class ChainContents {
 
   /** Still, after all layers. */
   #isDevice(path: ByteString): boolean {
-    const type = this.#view().lstat(path)?.type;
-    return type === 'char' || type === 'block';
+    const entry = this.lstat(path);
+    return entry !== undefined && isDevice(entry);
   }
 
   #view(): TocView {

@@ -202,6 +202,8 @@ test('a device that could not be made stays in the image, and goes with its dire
   {
     using mounted = await trees.mount(low, opts);
     rmSync(path.join(mounted.root, 'd/null'), { force: true }); // as root it could
+    expect(mounted.view.list('d')).toEqual(['null']);
+    expect(mounted.view.lstat('d/null')).toMatchObject({ type: 'char', devMajor: 1, devMinor: 3 });
   }
   const one = await step(trees, low, write('d/new'));
   expect(await changesOf(one)).toEqual(['d', 'd/new']);

@@ -20,6 +20,7 @@ import type { LayerContent } from '../layer-content.js';
 import { writeLayer } from '../layer-writer.js';
 import type { Progress, RefId } from '../machine.js';
 import { UnpackReport } from '../unpack-report.js';
+import { LayeredView } from './layered-view.js';
 import { layerOf } from './layer-of.js';
 import { itemsOf } from './pack-upper.js';
 import { ChainContents } from './plain-chain.js';
@@ -73,12 +74,19 @@ export class PlainTrees implements Trees {
   async mount(ref: RefId, opts: Cancel): Promise<Mounted> {
     if (ref === null) return { root: '/var/empty', view: new EmptyView(), [Symbol.dispose]: () => undefined };
     const { root: tree, lock } = await this.#open(ref, opts);
+    let contents: ChainContents;
+    try {
+      contents = await ChainContents.of(ref, this.#store.refs, this.#layers, opts);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
     const shown = this.#show(
       tree,
       (at) => mountView([tree], at, this.#overlay),
       () => lock.release(),
     );
-    return { ...shown, view: new TreeView(fromText(shown.root)) };
+    return { ...shown, view: new LayeredView(new TreeView(fromText(shown.root)), contents) };
   }
 
   async mountActive(ref: RefId, opts: ActiveOptions): Promise<ActiveTree> {
