@@ -1,3 +1,4 @@
+import { BuildError } from '../base/errors.js';
 import { checkBlobs } from '../store/fsck/check-blobs.js';
 import { checkCache } from '../store/fsck/check-cache.js';
 import { checkImages } from '../store/fsck/check-images.js';
@@ -6,6 +7,7 @@ import type { Damage, FsckCounts } from '../store/fsck/types.js';
 import { diskUsage } from '../store/gc/disk-usage.js';
 import { listLeftovers } from '../store/gc/leftovers.js';
 import { listStore } from '../store/gc/listing.js';
+import type { NamedImage } from '../store/images.js';
 import { withLock } from '../store/lock.js';
 import type { Store } from '../store/store.js';
 import { checkTocs } from './check-tocs.js';
@@ -38,7 +40,7 @@ export interface FsckReport {
 
 /**
  * Looks whether all that the store holds is whole: images down to the bytes of their layers, cached results, tables of contents.
- * Builds and prunes may run beside it. Throws IMAGE_INVALID when the list of images itself cannot be read.
+ * Builds and prunes may run beside it.
  */
 export async function checkStore(options: FsckOptions): Promise<FsckReport> {
   const { quick = false, repair = false } = options;
@@ -62,7 +64,7 @@ async function examine(
   quick: boolean,
 ): Promise<{ readonly damage: readonly Damage[]; readonly checked: FsckCounts }> {
   const { paths } = store;
-  const images = await store.images.list();
+  const { images, ofIndex } = await listImages(store);
   const ofImages = checkImages(paths, images);
   const listing = listStore(paths);
   const ofCache = checkCache(paths, listing);
@@ -70,7 +72,7 @@ async function examine(
   const unhashed = [...listing.blobs.keys()].filter((digest) => !ofImages.hashed.has(digest) && !known.has(digest));
   const ofBlobs = quick ? [] : await checkBlobs(paths, unhashed, ofImages.users, job);
   const ofTocs = await checkTocs(paths, listing, { ...job, withLayers: !quick });
-  const found = [...ofImages.damage, ...ofBlobs, ...ofCache, ...ofTocs];
+  const found = [...ofIndex, ...ofImages.damage, ...ofBlobs, ...ofCache, ...ofTocs];
   return {
     damage: found.filter((one) => one.isStill()),
     checked: {
@@ -82,6 +84,18 @@ async function examine(
       tocs: listing.tocs.size,
     },
   };
+}
+
+async function listImages(
+  store: Store,
+): Promise<{ readonly images: readonly NamedImage[]; readonly ofIndex: readonly Damage[] }> {
+  try {
+    return { images: await store.images.list(), ofIndex: [] };
+  } catch (error) {
+    if (!(error instanceof BuildError) || !['IMAGE_INVALID', 'STORE_INVALID'].includes(error.code)) throw error;
+    const damage: Damage = { what: error.message, images: [], repair: { kind: 'index' }, isStill: () => true };
+    return { images: [], ofIndex: [damage] };
+  }
 }
 
 function leftoversOf({ paths }: Store): FsckReport['leftovers'] {
@@ -96,6 +110,11 @@ function remedyOf({ images, repair }: Damage, repaired: boolean): string {
     return repaired || repair.kind === 'none' ? again : `\`slipway fsck --repair\`, then ${again}`;
   }
   if (repair.kind === 'none') return 'nothing can be done about it';
+  if (repair.kind === 'index') {
+    return repaired
+      ? 'the images that are there are listed again, without their names: give them new ones before the next prune'
+      : '`slipway fsck --repair` lists the images that are there again, without their names';
+  }
   const mended = { blob: 'set aside', file: 'removed', ref: 'forgotten' }[repair.kind];
   return repaired
     ? `it was ${mended}, and is made anew when it is needed`

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { replaceFile } from '../base/atomic-file.js';
+import { BuildError, hasCode } from '../base/errors.js';
 import type { Cancel } from '../base/abort.js';
 import { annotationKeys, mediaTypes, type Descriptor, type Index } from '../oci/descriptor.js';
 import { parseIndex } from '../oci/documents.js';
@@ -78,7 +79,19 @@ export class ImageStore {
   }
 
   async #index(): Promise<Index> {
-    return parseIndex(await readFile(this.#paths.index), "the store's `index.json`");
+    return parseIndex(await this.#read(), "the store's `index.json`");
+  }
+
+  async #read(): Promise<Buffer> {
+    try {
+      return await readFile(this.#paths.index);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      throw new BuildError('STORE_INVALID', "the store's `index.json` is missing", {
+        hint: '`slipway fsck --repair` lists the images that are there again',
+        cause: error,
+      });
+    }
   }
 
   async #update(

@@ -150,4 +150,23 @@ describe('fsck', () => {
     await work.run(['prune', '-f']);
     expect(existsSync(dir)).toBe(false);
   });
+
+  test('a list of images that cannot be read is made anew, without names', async ({ work }) => {
+    await built(work);
+    const index = path.join(work.root, 'index.json');
+    const { digest } = JSON.parse(readFileSync(index, 'utf8')).manifests[0];
+    for (const damage of [() => rmSync(index), () => writeFileSync(index, '{"schemaVe')]) {
+      damage();
+      const pruned = await work.run(['prune', '-f', '-a']);
+      expect([pruned.code, pruned.stderr]).toEqual([1, expect.stringContaining('index.json')]);
+    }
+    expect((await fsck(work)).damage[0]!.what).toContain('index.json');
+    const { damage } = await fsck(work, '--repair');
+    expect(damage[0]!.remedy).toContain('without their names');
+    expect(await fsck(work)).toMatchObject({ damage: [], code: 0 });
+    const images = JSON.parse((await work.run(['images', '--format', 'json'])).stdout) as { readonly digest: string }[];
+    expect(images.map((one) => one.digest)).toContain(digest);
+    expect((await work.run(['tag', digest, 'test'])).code).toBe(0);
+    expect((await work.build()).ran).toEqual([]);
+  });
 });

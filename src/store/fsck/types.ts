@@ -8,6 +8,8 @@ export type Repair =
   | { readonly kind: 'file'; readonly path: string }
   /** A step that is not whole: what leads to it goes, so that it is run again. */
   | { readonly kind: 'ref'; readonly id: string }
+  /** The list of images: it is written anew from the manifests that are there. */
+  | { readonly kind: 'index' }
   /** Nothing can be done here. */
   | { readonly kind: 'none' };
 

@@ -42,6 +42,7 @@ export interface StoreView {
 /** What is in a store beside its images, and who needs it. Images that have lost their name count as cache. */
 export async function viewStore(store: Store, roots = new Roots(store.paths)): Promise<StoreView> {
   const { paths } = store;
+  await store.images.list(); // throws, before anything else does, where nothing says what images there are
   const listing = listStore(paths);
   const [held, images] = [new Reach(paths, listing), new Reach(paths, listing)];
   for (const { kind, name } of roots.news().held) held.add(kind, name);

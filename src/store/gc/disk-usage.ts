@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { type ByteString, fromBytes, fromText, toFsPath } from '../../base/bytes.js';
 import { hasCode } from '../../base/errors.js';
 
@@ -12,7 +12,7 @@ export function diskUsage(dir: string): number {
   const seen = new Set<string>();
   let total = 0;
   const walk = (at: ByteString): void => {
-    const stats = lstatSync(toFsPath(at), { throwIfNoEntry: false });
+    const stats = look(at);
     if (!stats) return;
     if (stats.isDirectory()) {
       for (const name of below(at)) walk(`${at}/${name}`);
@@ -25,6 +25,15 @@ export function diskUsage(dir: string): number {
   };
   walk(fromText(dir));
   return total;
+}
+
+function look(at: ByteString): Stats | undefined {
+  try {
+    return lstatSync(toFsPath(at), { throwIfNoEntry: false });
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'ENAMETOOLONG')) return undefined;
+    throw error;
+  }
 }
 
 function below(dir: ByteString): readonly ByteString[] {
