@@ -8,7 +8,7 @@ import { type ByteString, toFsPath } from '../base/bytes.js';
 import { lutimesNs } from '../base/linux/inode.js';
 import { copyTree } from './copy-tree.js';
 import { FuseMount } from './fuse-overlay.js';
-import { settleUpper } from './fuse-upper.js';
+import { settleUpper, timesSeen, type SeenTimes, type SettleOptions } from './fuse-upper.js';
 import { diffUpper } from './overlay-diff.js';
 import { mountActive, mountView, unmountTree } from './overlay.js';
 import { partLinks } from './part-links.js';
@@ -60,16 +60,18 @@ class TwoStacks {
     const changes = { upper: `f${number}`, work: `fw${number}` };
     const since = lstatSync(`${this.dir}/${changes.upper}`, { bigint: true }).mtimeNs;
     const mount = await FuseMount.open(PROGRAM, this.dir, { lowers: fuse, target: 'fm', changes }, opts);
+    let seen: SeenTimes;
     try {
       const allowed = withoutCopiedLinks(`${this.dir}/km`, script);
       const said = ['km', 'fm'].map((at) => allowed(`${this.dir}/${at}`));
       expect(said[1]).toEqual(said[0]);
+      seen = timesSeen(`${this.dir}/${changes.upper}`, `${this.dir}/fm`, since, opts);
       await mount.finish(opts);
     } finally {
       unmountTree(`${this.dir}/km`);
       mount.drop();
     }
-    return [await this.#kernelChanges(kernel, number), await this.#fuseChanges(fuse, number, since)];
+    return [await this.#kernelChanges(kernel, number), await this.#fuseChanges(fuse, number, { seen, since })];
   }
 
   async #kernelChanges(lowers: readonly string[], number: number): Promise<readonly unknown[]> {
@@ -81,12 +83,16 @@ class TwoStacks {
     }
   }
 
-  async #fuseChanges(lowers: readonly string[], number: number, since: bigint): Promise<readonly unknown[]> {
+  async #fuseChanges(
+    lowers: readonly string[],
+    number: number,
+    times: Omit<SettleOptions, 'signal'>,
+  ): Promise<readonly unknown[]> {
     const mount = await FuseMount.open(PROGRAM, this.dir, { lowers, target: 'fm' }, opts);
     try {
       const upper = `${this.dir}/f${number}`;
       const view = new TreeView(`${this.dir}/fm`);
-      settleUpper(upper, view, since, opts);
+      settleUpper(upper, view, { ...times, ...opts });
       const changes = (await diffUpper(upper, view, { ...opts, marks: 'names' })).map(told);
       partLinks(upper, opts);
       return changes;

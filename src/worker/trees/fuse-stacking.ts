@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fromText } from '../../base/bytes.js';
 import type { Cancel } from '../../base/abort.js';
 import { FuseMount } from '../../snapshot/fuse-overlay.js';
-import { settleUpper } from '../../snapshot/fuse-upper.js';
+import { settleUpper, timesSeen, type SeenTimes } from '../../snapshot/fuse-upper.js';
 import { mountActive, mountView, unmountTree } from '../../snapshot/overlay.js';
 import { partLinks } from '../../snapshot/part-links.js';
 import type { ActiveStack, Stack, Stacking } from './stacking.js';
@@ -18,6 +18,7 @@ const MAX_LOWERS = 500;
  */
 export class FuseStacking implements Stacking {
   readonly marks = 'fuse';
+  readonly partsLinks = true;
   readonly maxLowers = MAX_LOWERS;
   readonly #dir: string;
   readonly #program: string;
@@ -53,10 +54,15 @@ export class FuseStacking implements Stacking {
     const above = path.join(this.#dir, upper);
     const since = lstatSync(above, { bigint: true }).mtimeNs;
     const mount = await FuseMount.open(this.#program, this.#dir, { lowers, target, changes: { upper, work } }, opts);
+    let seen: SeenTimes = new Map();
     return {
       check: () => mount.check(),
-      finish: (cancel) => mount.finish(cancel),
-      settle: (lower, cancel) => settleUpper(fromText(above), lower, since, cancel),
+      finish: async (cancel) => {
+        mount.check();
+        seen = timesSeen(fromText(above), fromText(path.join(this.#dir, target)), since, cancel);
+        await mount.finish(cancel);
+      },
+      settle: (lower, cancel) => settleUpper(fromText(above), lower, { ...cancel, seen, since }),
       [Symbol.dispose]: () => mount.drop(),
     };
   }

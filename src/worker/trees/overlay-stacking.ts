@@ -6,6 +6,7 @@ import type { ActiveStack, Stack, Stacking } from './stacking.js';
 /** Trees stacked by the kernel's overlayfs. */
 export class OverlayStacking implements Stacking {
   readonly marks: 'overlay-trusted' | 'overlay-user';
+  readonly partsLinks = false;
   readonly maxLowers = maxLowers(NAME_BYTES);
   readonly #options: OverlayOptions;
 

@@ -48,6 +48,7 @@ export interface PlainTreesOptions {
  * lies in the job's work folder; if the job dies then, only this tree is lost.
  */
 export class PlainTrees implements Trees {
+  readonly partsLinks = true;
   readonly #store: Store;
   readonly #folder: TreeFolder;
   readonly #layers: LayerContent;

@@ -43,6 +43,7 @@ export interface StackedTreesOptions {
  * stacked. Unfinished ones lie in the job's work folder; a rename makes them trees.
  */
 export class StackedTrees implements Trees {
+  readonly partsLinks: boolean;
   readonly #store: Store;
   readonly #layers: LayerContent;
   readonly #dialect: TreeDialect;
@@ -64,6 +65,7 @@ export class StackedTrees implements Trees {
     this.#layers = layers;
     this.#dialect = dialect;
     this.#stacking = stacking;
+    this.partsLinks = stacking.partsLinks;
     this.#keepsLayers = keepsLayers;
     this.#owners = owners;
   }

@@ -25,6 +25,8 @@ export interface ActiveStack extends Stack {
 export interface Stacking {
   /** How a tree says that something below it is gone. */
   readonly marks: Exclude<Marks, 'plain'>;
+  /** Whether `prepare` makes separate files of names that are one file. */
+  readonly partsLinks: boolean;
   /** How many trees one stack can have. */
   readonly maxLowers: number;
   /** Shows at least one tree, to be read only. */

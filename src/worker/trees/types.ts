@@ -29,6 +29,8 @@ export interface ActiveOptions extends Cancel {
 
 /** The trees of the store, in one dialect, for the process that may touch them. */
 export interface Trees {
+  /** True where a mount does not show which names are one file; layers do. */
+  readonly partsLinks: boolean;
   /** What a ref shows, to be read only. */
   mount(ref: RefId, opts: Cancel): Promise<Mounted>;
   /** What a ref shows, to be changed. */
