@@ -310,6 +310,20 @@ describe('what is built', () => {
     expect(await build(git.replace(/\.git$/, ''), '--git=branch=old')).toBe('one');
   });
 
+  test('git: a token, or a name and a password, from the environment', async ({ work, executor, executorOk }) => {
+    using remote = await RemoteServer.start(work.dir);
+    const repository = new TestRepository(work.path('r.git'));
+    repository.commit({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'one' });
+    const args = ['-c', `git://${remote.url.replace('http://', '')}/r.git`, '--no-push'];
+    const basic = (text: string): string => `basic ${Buffer.from(text).toString('base64')}`;
+    remote.authorization = basic('x-access-token:t0ken');
+    const http = { GIT_PULL_METHOD: 'http' };
+    expect((await executor(args, { env: http })).code).toBe(1);
+    await executorOk(args, { env: { ...http, GIT_TOKEN: 't0ken' } });
+    remote.authorization = basic('me:pass word');
+    await executorOk([...args, '--cache=false'], { env: { ...http, GIT_USERNAME: 'me', GIT_PASSWORD: 'pass word' } });
+  });
+
   test('a RUN that fails gives its own code', async ({ work, executor }) => {
     const env = { SLIPWAY_ROOT: work.root };
     await slipwayOk(['copy', `oci:${await busyboxLayout()}`, 'store:busybox'], { env });

@@ -1,6 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { EXAMPLE, trustFlags } from '../../scripts/example.mjs';
 import { packageRoot } from '../../src/base/package-root.js';
 import { busyboxLayout } from '../support/busybox.js';
 import { PROGRAMS } from '../support/daemon.js';
@@ -14,7 +17,7 @@ import type { Workspace } from '../support/workspace.js';
 
 // Slipway's own image, run by Debian's Docker engine as it runs any image: no privileges, the usual seccomp profile.
 
-const BUILD_MS = 600_000;
+const BUILD_MS = 1_200_000;
 const PATIENCE = { timeout: 300_000 };
 const missing = Dockerd.missing('installed');
 
@@ -130,6 +133,44 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
     });
   }
 
+  /** `npm test` makes them and says where they are. */
+  const bases = Object.entries(JSON.parse(process.env['SLIPWAY_TEST_BASES'] ?? '{}') as Record<string, string>).filter(
+    ([name]) => name.startsWith('node:'),
+  );
+
+  test.skipIf(bases.length === 0)(
+    'examples/node, in a container as it comes: the image serves (needs SLIPWAY_TEST_BASES)',
+    { timeout: BUILD_MS },
+    async ({ work }) => {
+      cpSync(EXAMPLE, work.context, { recursive: true, filter: (file) => !file.endsWith('node_modules') });
+      // The compiler of TypeScript 7 asks /proc for its own path, and `chroot` has no /proc.
+      const dockerfile = readFileSync(path.join(work.context, 'Dockerfile'), 'utf8');
+      const compiler = 'npm install --no-save typescript@5.9.3 && npm run build';
+      work.dockerfile(dockerfile.replace('npm run build', compiler));
+      mkdirSync(work.path('out'));
+      const mounts = [
+        `${work.path('out')}:/out`,
+        ...bases.map(([name, layout]) => `${layout}:/bases/${slug(name)}:ro`),
+      ];
+      // Where the network is seen through a proxy with its own certificate authority, npm inside the build must know it.
+      const trust = trustFlags();
+      if (trust.length > 0) mounts.push('/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro');
+      const contexts = bases.map(([name]) => `--build-context=${name}=oci-layout:///bases/${slug(name)}`);
+      const output = ['--tag=example', '--output=type=docker,dest=/out/example.tar'];
+      const flags = mounts.flatMap((mount) => ['-v', mount]);
+      await inContainer(work, flags, ['build', ...trust, ...contexts, ...output, '/src']);
+      await dockerd.docker('load', '-i', work.path('out/example.tar'));
+      const port = await freePort();
+      const serving = ['-d', '--network=host', '-e', `PORT=${port}`, '-e', 'HOST=127.0.0.1'];
+      const id = (await dockerd.docker('run', ...serving, 'example')).trim();
+      try {
+        expect(await firstStatus(`http://127.0.0.1:${port}/healthz`)).toBe(200);
+      } finally {
+        await dockerd.docker('rm', '--force', id);
+      }
+    },
+  );
+
   test('every command of docs/running-anywhere.md does what the page says', PATIENCE, async ({ work, bench }) => {
     const [open, users] = [await bench.start(), await bench.start({ users: { ci: 'pass word' } })];
     const busybox = `${open.host}/busybox`;
@@ -191,3 +232,28 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
     expect(said).toContain('util-linux');
   });
 });
+
+/** The name of a base as a part of a path. */
+function slug(name: string): string {
+  return name.replace(':', '-');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Status of the first answer that comes, within half a minute. */
+async function firstStatus(url: string): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return (await fetch(url)).status;
+    } catch (error) {
+      if (tries > 150) throw error;
+      await sleep(200);
+    }
+  }
+}
