@@ -17,6 +17,11 @@ export function breakLinks(root: ByteString, inventory: Inventory, { signal }: C
   for (const names of inventory.linked()) {
     signal.throwIfAborted();
     for (const path of names.slice(1)) partName(`${root}/${path}`);
-    for (const path of names) inventory.note(root, path, lstatSync(toFsPath(`${root}/${path}`), { bigint: true }));
+    const touched = new Set([...names, ...names.map(dirOf).filter((dir) => dir !== '')]);
+    for (const path of touched) inventory.note(root, path, lstatSync(toFsPath(`${root}/${path}`), { bigint: true }));
   }
+}
+
+function dirOf(path: ByteString): ByteString {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, lstatSync, openSync, readSync } from 'node:fs';
 import type { Cancel } from '../base/abort.js';
 import { type ByteString, toFsPath } from '../base/bytes.js';
+import type { Owner } from '../base/linux/recorded-owner.js';
 import { ChangeList } from './change-list.js';
 import { Inventory, joinName, namesIn } from './inventory.js';
+import type { UpperOwners } from './overlay-diff.js';
 import { compareEntries } from './same-entry.js';
 import { isWhiteout, toTreeEntry } from './tree-entry.js';
 import type { Change, TreeEntry } from './types.js';
@@ -14,6 +16,8 @@ export interface InventoryDiffOptions extends Cancel {
    * not its inode and the time of its last change, and whose time has no part of a second.
    */
   readonly digestBefore: (path: ByteString) => string | Promise<string>;
+  /** Whose objects are and were, where the disk does not say it. */
+  readonly owners?: UpperOwners & { readonly before: (path: ByteString) => Owner | undefined };
   /** Objects that belong to the tree but that this process could not make, so that no inventory has them. */
   readonly unmade?: ReadonlySet<ByteString>;
 }
@@ -65,19 +69,30 @@ async function visit(at: Walk, path: ByteString, inAnew: boolean): Promise<void>
   const stat = lstatSync(toFsPath(fullPath), { bigint: true });
   at.after.note(at.root, path, stat, at.before);
   if (!stat.isDirectory() && !inAnew && at.before.isProven(path, stat)) return;
-  const below = at.before.entry(path);
+  const below = entryBefore(at, path);
   if (isWhiteout(stat)) {
     if (below) at.changes.remove(path);
     return;
   }
-  const entry = toTreeEntry(stat, fullPath, path);
-  if (!entry) return;
-  if (!below || !(await isSame(at, below, entry, stat))) at.changes.add(entry);
+  const onDisk = toTreeEntry(stat, fullPath, path);
+  if (!onDisk) return;
+  const entry = at.owners ? { ...onDisk, ...(await at.owners.ownerOf(onDisk, fullPath)) } : onDisk;
+  const same = below !== undefined && (await isSame(at, below, entry, stat));
+  const { count } = at.changes;
+  if (!same) at.changes.add(entry);
   else if (inAnew) at.changes.keep(entry);
-  if (entry.type !== 'dir') return;
-  const was = at.before.facts(path);
-  const isThatOne = was?.ino === BigInt.asIntN(64, stat.ino) && was.birthtimeNs === stat.birthtimeNs;
-  await walk(at, path, below?.type === 'dir' && (inAnew || !isThatOne));
+  if (entry.type === 'dir') {
+    const was = at.before.facts(path);
+    const isThatOne = was?.ino === BigInt.asIntN(64, stat.ino) && was.birthtimeNs === stat.birthtimeNs;
+    if (at.owners) at.changes.enter(entry);
+    await walk(at, path, below?.type === 'dir' && (inAnew || !isThatOne));
+  }
+  if (same && at.changes.count === count && at.before.isTouched(path, stat)) at.owners?.unchanged(entry, below);
+}
+
+function entryBefore(at: Walk, path: ByteString): Omit<TreeEntry, 'inode'> | undefined {
+  const entry = at.before.entry(path);
+  return entry && at.owners ? { ...entry, ...at.owners.before(path) } : entry;
 }
 
 /** A socket is in no layer, so that its loss is none. With a directory all is gone, also what could not be made. */

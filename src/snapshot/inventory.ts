@@ -32,7 +32,7 @@ interface Extras {
 interface Directory {
   /** In byte order. */
   readonly names: readonly ByteString[];
-  /** A row of `FIELDS` for each name. */
+  /** A row for each name: `FIELDS`, and whether the time of the last change proves anything. */
   readonly rows: BigInt64Array;
 }
 
@@ -40,8 +40,6 @@ const S_IFMT = 0o170000n;
 const S_IFDIR = 0o040000n;
 const S_IFLNK = 0o120000n;
 
-/** What a row has for the time of the last change where that proves nothing. */
-const UNSETTLED = -1n;
 /** Longer than between two ticks of the clock that file systems take their times from. */
 const SETTLING_NS = 100_000_000n;
 
@@ -84,7 +82,7 @@ export class Inventory {
     const names = new Map<bigint, ByteString[]>();
     for (const [dir, { names: here, rows }] of this.#directories) {
       here.forEach((name, i) => {
-        const row = i * FIELDS.length;
+        const row = i * WIDTH;
         if ((rows[row + COLUMN.mode]! & S_IFMT) === S_IFDIR || rows[row + COLUMN.nlink]! <= 1n) return;
         const inode = rows[row + COLUMN.ino]!;
         names.set(inode, [...(names.get(inode) ?? []), joinName(dir, name)]);
@@ -95,7 +93,7 @@ export class Inventory {
 
   /** Begins to note what a directory holds: `names` in byte order, of which each is to be given to `note`. */
   open(dir: ByteString, names: readonly ByteString[]): void {
-    this.#directories.set(dir, { names, rows: new BigInt64Array(names.length * FIELDS.length) });
+    this.#directories.set(dir, { names, rows: new BigInt64Array(names.length * WIDTH) });
   }
 
   /**
@@ -108,7 +106,7 @@ export class Inventory {
     FIELDS.forEach((name, i) => (found.rows[found.at + i] = stat[name]));
     // Within one tick of the clock a file can change twice and keep the time of the first.
     const settled = BigInt(Date.now()) * 1_000_000n - SETTLING_NS;
-    if (stat.ctimeNs > settled) found.rows[found.at + COLUMN.ctimeNs] = UNSETTLED;
+    found.rows[found.at + SETTLED] = stat.ctimeNs > settled ? 0n : 1n;
     const extras = before?.isProven(path, stat) ? before.#extras.get(path) : readExtras(`${root}/${path}`, stat);
     if (extras) this.#extras.set(path, extras);
     else this.#extras.delete(path);
@@ -117,26 +115,29 @@ export class Inventory {
   /** True if the object cannot have changed since: content, metadata and attributes, but not what a directory holds. */
   isProven(path: ByteString, stat: BigIntStats): boolean {
     const found = this.#find(path);
-    if (!found) return false;
-    const same = (column: number, value: bigint): boolean => found.rows[found.at + column] === BigInt.asIntN(64, value);
-    return (
-      same(COLUMN.ctimeNs, stat.ctimeNs) &&
-      same(COLUMN.ino, stat.ino) &&
-      same(COLUMN.mode, stat.mode) &&
-      same(COLUMN.size, stat.size) &&
-      same(COLUMN.mtimeNs, stat.mtimeNs)
-    );
+    return found !== undefined && found.rows[found.at + SETTLED] === 1n && !this.isTouched(path, stat);
+  }
+
+  /** True if something was done to the object since, even if that changed nothing; for a directory, to the names in it too. */
+  isTouched(path: ByteString, stat: BigIntStats): boolean {
+    const found = this.#find(path);
+    return !found || TOUCHED.some((name) => found.rows[found.at + COLUMN[name]] !== BigInt.asIntN(64, stat[name]));
   }
 
   #find(path: ByteString): { readonly rows: BigInt64Array; readonly at: number } | undefined {
     const slash = path.lastIndexOf('/');
     const dir = this.#directories.get(slash < 0 ? '' : path.slice(0, slash));
     const index = dir ? indexOf(dir.names, path.slice(slash + 1)) : -1;
-    return dir && index >= 0 ? { rows: dir.rows, at: index * FIELDS.length } : undefined;
+    return dir && index >= 0 ? { rows: dir.rows, at: index * WIDTH } : undefined;
   }
 }
 
 const COLUMN = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<(typeof FIELDS)[number], number>;
+
+const WIDTH = FIELDS.length + 1;
+const SETTLED = FIELDS.length;
+/** What cannot stay when an object is touched; the first would do. */
+const TOUCHED = ['ctimeNs', 'ino', 'mode', 'size', 'mtimeNs'] as const;
 
 /**
  * Walks the directory `root`, absolute and without a trailing slash. Follows no link. What is unchanged since `before` was

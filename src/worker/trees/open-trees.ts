@@ -31,7 +31,7 @@ export function openTrees(kind: WorkerKind, context: TreesContext): Trees {
       return new StackedTrees({ ...context, dialect, stacking, owners, keepsLayers: keepsLayers(kind) });
     }
     case 'plain':
-      return new PlainTrees({ ...context, dialect, mounts: kind.rung !== 'chroot' });
+      return new PlainTrees({ ...context, dialect, owners, mounts: kind.rung !== 'chroot' });
   }
 }
 

@@ -4,20 +4,23 @@ import type { Digest } from '../../oci/digest.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import { TocView } from '../../layer/toc-view.js';
 import type { Toc } from '../../layer/toc.js';
+import type { Owner } from '../../base/linux/recorded-owner.js';
+import type { InventoryDiffOptions } from '../../snapshot/inventory-diff.js';
 import type { Inventory } from '../../snapshot/inventory.js';
 import { facesOf, type RefStore } from '../../store/refs.js';
 import type { LayerContent } from '../layer-content.js';
 import type { RefId } from '../machine.js';
 import { isDevice } from './layered-view.js';
+import { RecordedOwners } from './recorded-owners.js';
 import { layerOf } from './layer-of.js';
 
 /** What the layers of a ref say of its files, where the tree made of them does not, or no longer. */
 export class ChainContents implements Pick<RefView, 'lstat' | 'list'> {
-  readonly #tocs: readonly Toc[];
+  readonly tocs: readonly Toc[];
   #merged: TocView | undefined;
 
   private constructor(tocs: readonly Toc[]) {
-    this.#tocs = tocs;
+    this.tocs = tocs;
   }
 
   static async of(ref: RefId, refs: RefStore, layers: LayerContent, opts: Cancel): Promise<ChainContents> {
@@ -43,7 +46,7 @@ export class ChainContents implements Pick<RefView, 'lstat' | 'list'> {
   /** Devices of the layers that a tree lacks, because the process that made it may not make them. */
   devicesMissingIn(tree: Inventory): ReadonlySet<ByteString> {
     const missing = new Set<ByteString>();
-    for (const { entries } of this.#tocs) {
+    for (const { entries } of this.tocs) {
       for (const { path, type } of entries) {
         if (isDevice({ type }) && !tree.entry(path) && this.#isDevice(path)) missing.add(path);
       }
@@ -61,6 +64,24 @@ export class ChainContents implements Pick<RefView, 'lstat' | 'list'> {
     const open = (): never => {
       throw new Error('only names are read here');
     };
-    return (this.#merged ??= new TocView(this.#tocs, open));
+    return (this.#merged ??= new TocView(this.tocs, open));
   }
+}
+
+/** The owners in a tree that was changed in place, where everything on disk is 0:0. `before`: what it held. */
+export function ownersOver(before: Inventory, contents: ChainContents): NonNullable<InventoryDiffOptions['owners']> {
+  const ownerBefore = (path: ByteString): Owner | undefined => {
+    const entry = contents.lstat(path);
+    return entry && { uid: entry.uid, gid: entry.gid };
+  };
+  const lstat = (path: ByteString): ViewEntry | undefined => {
+    const entry = before.entry(path);
+    return entry && { ...entry, ...ownerBefore(path) };
+  };
+  const owners = new RecordedOwners({ lstat }, contents.tocs);
+  return {
+    ownerOf: (entry, fullPath) => owners.ownerOf(entry, fullPath),
+    unchanged: (entry, below) => owners.unchanged(entry, below),
+    before: ownerBefore,
+  };
 }

@@ -1,11 +1,13 @@
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -24,7 +26,7 @@ import { Store, type OpenStore } from '../../store/store.js';
 import { LayerContent } from '../layer-content.js';
 import { OverlayStacking } from './overlay-stacking.js';
 import { ChainContents } from './plain-chain.js';
-import { PlainTrees } from './plain-trees.js';
+import { PlainTrees, type PlainTreesOptions } from './plain-trees.js';
 import { StackedTrees } from './stacked-trees.js';
 import type { ActiveTree, Trees } from './types.js';
 
@@ -44,8 +46,15 @@ beforeEach(async () => {
 });
 afterEach(() => open.lease.release());
 
-const plainTrees = (mounts = false): PlainTrees =>
-  new PlainTrees({ store, layers: new LayerContent(store), dialect: 'plain', mounts, onProgress: undefined });
+const plainTrees = (mounts = false, owners: PlainTreesOptions['owners'] = 'on-disk'): PlainTrees =>
+  new PlainTrees({
+    store,
+    layers: new LayerContent(store),
+    dialect: 'plain',
+    owners,
+    mounts,
+    onProgress: undefined,
+  });
 
 const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const meta = { ...ids, size: 0, mtime: 1000 };
@@ -222,6 +231,45 @@ test('devices of the layers that the tree lacks are known', async () => {
   writeFileSync(path.join(at, 'dev/there'), '');
   const contents = await ChainContents.of(top, store.refs, new LayerContent(store), opts);
   expect([...contents.devicesMissingIn(takeInventory(at, opts))]).toEqual(['dev/null']);
+});
+
+describe('where the disk can have one owner only', () => {
+  const owned = (item: PackItem, uid: number, gid: number): PackItem => ({
+    ...item,
+    entry: { ...item.entry, uid, gid },
+  });
+  const theirs = (item: PackItem): PackItem => owned(item, 5, 6);
+  const items = [theirs(dir('d')), theirs(file('d/a', '1')), theirs(file('d/b', '2')), owned(file('c', '3'), 0, 0)];
+  const touch = (full: string): void => chmodSync(full, statSync(full).mode & 0o7777);
+
+  test('owners of the layers stay, also of what is changed, and what is new is root’s', async () => {
+    const single = plainTrees(false, 'recorded');
+    const low = await layer(null, items);
+    const one = await step(single, low, (root) => {
+      appendFileSync(path.join(root, 'd/a'), ' more');
+      renameSync(path.join(root, 'd/b'), path.join(root, 'moved'));
+      writeFileSync(path.join(root, 'd/new'), '');
+      touch(path.join(root, 'c'));
+    });
+    const { entries } = await new LayerContent(store).toc((await store.refs.layer(one))!, opts);
+    expect(entries.map(({ path: name, uid, gid }) => [name, uid, gid].join(' '))).toEqual([
+      'd 5 6',
+      'd/a 5 6',
+      'd/.wh.b 0 0',
+      'd/new 0 0',
+      'moved 5 6',
+    ]);
+    using mounted = await single.mount(one, opts);
+    expect(mounted.view.lstat('d/a')).toMatchObject({ uid: 5, gid: 6 });
+  });
+
+  test('what was touched and is as before may have been given to root, so the step is refused', async () => {
+    const low = await layer(null, items);
+    for (const name of ['d', 'd/a']) {
+      const refused = step(plainTrees(false, 'recorded'), low, (root) => touch(path.join(root, name)));
+      await expect(refused).rejects.toMatchObject({ code: 'ISOLATION_UNAVAILABLE' });
+    }
+  });
 });
 
 describe.skipIf(!isRoot)('with mounts (need root)', () => {

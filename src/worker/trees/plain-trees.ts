@@ -23,7 +23,7 @@ import { UnpackReport } from '../unpack-report.js';
 import { LayeredView } from './layered-view.js';
 import { layerOf } from './layer-of.js';
 import { itemsOf } from './pack-upper.js';
-import { ChainContents } from './plain-chain.js';
+import { ChainContents, ownersOver } from './plain-chain.js';
 import { mountedTree, type ShownTree } from './shown-tree.js';
 import { TreeFolder } from './tree-folder.js';
 import type { ActiveOptions, ActiveTree, Mounted, Trees } from './types.js';
@@ -33,6 +33,8 @@ export interface PlainTreesOptions {
   readonly layers: LayerContent;
   /** What the trees are kept as. */
   readonly dialect: TreeDialect;
+  /** 'recorded' where the disk can have one owner only: beside the files, and in the layers. */
+  readonly owners: 'on-disk' | 'recorded';
   /** Whether this process may mount: then what is only read is read-only, and nobody opens a device in a tree. */
   readonly mounts: boolean;
   readonly onProgress: ((progress: Progress) => void) | undefined;
@@ -53,17 +55,19 @@ export class PlainTrees implements Trees {
   readonly #folder: TreeFolder;
   readonly #layers: LayerContent;
   readonly #dialect: TreeDialect;
+  readonly #owners: PlainTreesOptions['owners'];
   readonly #mounts: boolean;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   readonly #making = new OnceMap<string, void>();
   /** What trees hold that this process has made, by name. A tree that lies in its place does not change. */
   readonly #inventories = new Map<string, Inventory>();
 
-  constructor({ store, layers, dialect, mounts, onProgress }: PlainTreesOptions) {
+  constructor({ store, layers, dialect, owners, mounts, onProgress }: PlainTreesOptions) {
     this.#store = store;
     this.#folder = new TreeFolder(store);
     this.#layers = layers;
     this.#dialect = dialect;
+    this.#owners = owners;
     this.#mounts = mounts;
     this.#onProgress = onProgress;
   }
@@ -151,6 +155,7 @@ export class PlainTrees implements Trees {
       ...opts,
       unmade: contents.devicesMissingIn(inventory),
       digestBefore: (file) => contents.digest(file),
+      ...(this.#owners === 'recorded' && { owners: ownersOver(inventory, contents) }),
     });
     const layer = await writeLayer(itemsOf(changes), this.#store, this.#layers);
     await this.#store.refs.saveLayer(id, layer);
@@ -194,12 +199,12 @@ export class PlainTrees implements Trees {
   async #make(ref: string, root: string, opts: Cancel): Promise<Inventory | undefined> {
     const { refs } = this.#store;
     const chain = await refs.chain(ref);
-    const above: LayerFact[] = [];
+    const above: LayerAbove[] = [];
     for (const record of chain.toReversed()) {
       const name = await refs.tree(record.id, this.#dialect);
       const got = name !== undefined && (await this.#obtain(record.id, name, root, opts));
       if (got) return await this.#lay(above.reverse(), root, got.inventory, opts);
-      above.push(await layerOf(facesOf(record), refs));
+      above.push({ layer: await layerOf(facesOf(record), refs), below: record.parent ?? null });
     }
     mkdirSync(root);
     return await this.#lay(above.reverse(), root, undefined, opts);
@@ -207,20 +212,28 @@ export class PlainTrees implements Trees {
 
   /** Lays layers on a tree, lowest first. */
   async #lay(
-    layers: readonly LayerFact[],
+    layers: readonly LayerAbove[],
     root: string,
     before: Inventory | undefined,
     opts: Cancel,
   ): Promise<Inventory | undefined> {
     const at = fromText(root);
-    for (const layer of layers) {
-      using unpacker = new LayerUnpacker(at, { dialect: 'plain', lower: new TreeView(at) });
+    for (const { layer, below } of layers) {
+      using unpacker = await this.#unpacker(root, below, opts);
       const report = new UnpackReport(layer, this.#onProgress);
       await this.#layers.read(layer, unpacker, { ...opts, onProgress: report.update });
       report.end();
       unpacker.finish();
     }
     return before && layers.length > 0 ? takeInventory(at, opts, before) : before;
+  }
+
+  async #unpacker(root: string, below: RefId, opts: Cancel): Promise<LayerUnpacker> {
+    const at = fromText(root);
+    const tree = new TreeView(at);
+    if (this.#owners === 'on-disk') return new LayerUnpacker(at, { dialect: 'plain', lower: tree });
+    const contents = await ChainContents.of(below, this.#store.refs, this.#layers, opts);
+    return new LayerUnpacker(at, { dialect: 'plain', owners: 'record', lower: new LayeredView(tree, contents) });
   }
 
   /** Takes a tree to `root` if nobody reads it, else copies it. Undefined when it is gone meanwhile. */
@@ -252,6 +265,12 @@ export class PlainTrees implements Trees {
       shared.release();
     }
   }
+}
+
+/** A layer, and what it lies on. */
+interface LayerAbove {
+  readonly layer: LayerFact;
+  readonly below: RefId;
 }
 
 /** A lock on a tree that is in its place; undefined when somebody else has it, or it is gone. */

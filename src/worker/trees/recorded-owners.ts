@@ -22,13 +22,13 @@ const SETGID = 0o2000;
  * this throws ISOLATION_UNAVAILABLE instead of guessing.
  */
 export class RecordedOwners implements UpperOwners {
-  readonly #lower: RefView;
+  readonly #lower: Pick<RefView, 'lstat'>;
   /** What a program may have copied, by what it copies of it. */
   readonly #twins = new Map<string, TocEntry[]>();
   readonly #hasLinked = new Set<ByteString>();
 
   /** `lower`: what lies below the tree, which the layers of `tocs` make. */
-  constructor(lower: RefView, tocs: readonly Toc[]) {
+  constructor(lower: Pick<RefView, 'lstat'>, tocs: readonly Toc[]) {
     this.#lower = lower;
     const entries = tocs.flatMap((toc) => toc.entries);
     if (!entries.some(isOthers)) return;
