@@ -244,7 +244,8 @@ describe('where the disk can have one owner only', () => {
 
   test('owners of the layers stay, also of what is changed, and what is new is root’s', async () => {
     const single = plainTrees(false, 'recorded');
-    const low = await layer(null, items);
+    const linked = [theirs(dir('e')), theirs(file('e/x', '')), theirs(link('e/y', 'e/x'))]; // which is parted
+    const low = await layer(null, [...items, ...linked]);
     const one = await step(single, low, (root) => {
       appendFileSync(path.join(root, 'd/a'), ' more');
       renameSync(path.join(root, 'd/b'), path.join(root, 'moved'));
