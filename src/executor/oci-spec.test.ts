@@ -71,6 +71,17 @@ test('sysfs is bound where it cannot be mounted', () => {
   expect(mountAt(make(), '/sys')?.type).toBe('sysfs');
 });
 
+test('a namespace with one id has no group of terminals, and no further groups', () => {
+  const pts = (userNamespace: 'many-ids' | 'one-id') => mountAt(make({}, { userNamespace }), '/dev/pts')?.options;
+  expect(pts('many-ids')).toContain('gid=5');
+  expect(pts('one-id')).not.toContain('gid=5');
+  const user = { uid: 0, gid: 0, additionalGids: [0, 10] };
+  const { process } = ociSpec({ ...spec, user }, { ...options, userNamespace: 'one-id' }) as {
+    readonly process: { readonly user: object };
+  };
+  expect(process.user).toEqual({ uid: 0, gid: 0, additionalGids: [], umask: 0o022 });
+});
+
 test('limits, shared memory, modes of a tmpfs', () => {
   const config = make(
     {

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { type ByteString, toFsPath } from '../base/bytes.js';
 import { majorOf, minorOf } from '../base/linux/inode.js';
+import { isOwnerRecord } from '../base/linux/recorded-owner.js';
 import { lgetxattr, llistxattr } from '../base/linux/xattr.js';
 import type { FileType, TreeEntry } from './types.js';
 
@@ -80,7 +81,7 @@ const OWN_ATTRIBUTE = /^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\.
 function readXattrs(fullPath: ByteString): ReadonlyMap<string, Buffer> | undefined {
   let found: Map<string, Buffer> | undefined;
   for (const name of llistxattr(fullPath)) {
-    if (OWN_ATTRIBUTE.test(name)) continue;
+    if (OWN_ATTRIBUTE.test(name) || isOwnerRecord(name)) continue;
     const value = lgetxattr(fullPath, name);
     if (value !== undefined) (found ??= new Map()).set(name, value);
   }

@@ -39,7 +39,7 @@ describe.skipIf(!ready)('subordinate ids (needs root, useradd, newuidmap and cru
   /** What the launcher says when it cannot start a worker. */
   function fails(env: NodeJS.ProcessEnv, ...before: readonly string[]): string {
     const as = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', ...before, '--'];
-    const [program = '', ...args] = [...as, process.execPath, files.launcher, files.worker, place.dir];
+    const [program = '', ...args] = [...as, process.execPath, files.launcher, files.worker, place.dir, 'userns'];
     const options = { env, cwd: '/', encoding: 'utf8', stdio: 'pipe' } as const;
     let said = '';
     expect(() => {
@@ -59,7 +59,7 @@ describe.skipIf(!ready)('subordinate ids (needs root, useradd, newuidmap and cru
       script(`case "$*" in *--map-auto*) echo "unrecognized option '--map-auto'" >&2; exit 1;; *--help*) REAL --help | grep -v -e --map-auto; exit;; esac
 exec REAL "$@"`),
     );
-    const worker = await launch(files, place.dir, user, env);
+    const worker = await launch(files, place.dir, user, { env });
     expect(worker.rung).toBe('userns');
     const { output } = await worker.ask({ op: 'maps' });
     await worker.close();

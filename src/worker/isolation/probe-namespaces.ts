@@ -150,7 +150,9 @@ function explain(
       return {
         obstacle: 'trees',
         reason: `overlayfs cannot be mounted here: ${refused[0]?.reason ?? said}`,
-        hint: 'put the store on a local file system such as ext4, xfs, btrfs or tmpfs (`--root`), Linux 5.11 or later',
+        hint:
+          'put the store on a local file system such as ext4, xfs, btrfs or tmpfs (`--root`), Linux 5.11 or later, or ' +
+          'install `fuse-overlayfs`',
       };
     default:
       return { obstacle: 'mounts', reason: `file systems cannot be mounted: ${said}` };

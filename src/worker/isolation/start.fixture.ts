@@ -74,10 +74,10 @@ export async function launch(
   files: Pick<Fixtures, 'launcher' | 'worker'>,
   dir: string,
   user?: TestUser,
-  env: NodeJS.ProcessEnv = process.env,
+  { env = process.env, rung: wanted }: { readonly env?: NodeJS.ProcessEnv; readonly rung?: string } = {},
 ): Promise<Launched> {
   const identity = user === undefined ? {} : { uid: user.uid, gid: user.gid };
-  const launcher = fork(files.launcher, [files.worker, dir], {
+  const launcher = fork(files.launcher, [files.worker, dir, ...(wanted === undefined ? [] : [wanted])], {
     ...identity,
     execArgv: [],
     cwd: '/',

@@ -25,7 +25,13 @@ export class LayeredView implements RefView {
     const there = this.#tree.list(path);
     const all = there && this.#layers.list(path);
     if (!all || all.length === there.length) return there;
-    return [...new Set([...there, ...all])].sort();
+    const names = new Set(there);
+    const prefix = path === '' ? '' : `${path}/`;
+    const lacking = all.filter((name) => {
+      const recorded = names.has(name) ? undefined : this.#layers.lstat(`${prefix}${name}`);
+      return recorded !== undefined && isDevice(recorded);
+    });
+    return [...there, ...lacking].sort();
   }
 
   readFile(path: ByteString, maxBytes: number): Promise<Buffer | undefined> {
