@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cancel } from '../../base/abort.js';
 import { hasCode } from '../../base/errors.js';
 import { lockPath } from '../../base/path-lock.js';
+import { leaseIds } from '../leases.js';
 import type { StorePaths } from '../paths.js';
 import type { Reach } from './reach.js';
 import type { Roots } from './roots.js';
@@ -19,7 +20,7 @@ export interface Removal {
   isNeeded(): boolean;
 }
 
-/** How long others may have to wait at most: milliseconds. As long is waited between two such spans. */
+/** How long others may have to wait at most: milliseconds. While there are others, as long is waited between two such spans. */
 const SPAN_MS = 8;
 
 /**
@@ -65,7 +66,8 @@ export class Sweeper {
       });
       for (const file of trash.filter((one) => path.dirname(one) === this.#temp)) rmSync(file, { force: true });
       await discard(trash.filter((one) => path.dirname(one) !== this.#temp));
-      if (at < removals.length) await sleep(SPAN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      const others = at < removals.length && leaseIds(this.#paths).length > 1;
+      await sleep(others ? SPAN_MS : 0, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
     return removed;
   }
