@@ -21,7 +21,7 @@ COPY LICENSE README.md ./
 FROM debian:bookworm-slim AS system
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-      binutils busybox-static bzip2 ca-certificates crun git libstdc++6 openssh-client uidmap xz-utils zstd
+      binutils busybox-static bzip2 ca-certificates crun git libcap2-bin libstdc++6 openssh-client uidmap xz-utils zstd
 COPY --from=node:20-slim /usr/local/bin/node /usr/bin/node
 COPY --from=node:20-slim /usr/local/LICENSE /usr/share/doc/node/copyright
 COPY scripts/image/ /work/

@@ -31,6 +31,10 @@ strip /usr/bin/node
 for name in dash node git ssh setpriv unshare mount umount crun newuidmap newgidmap xz bzip2 zstd busybox; do
   take_program "$(command -v "$name")"
 done
+# Not setuid: root in a container has not the capability SYS_ADMIN that it would need then, and the user needs only this.
+chmod u-s "$image/usr/bin/newuidmap" "$image/usr/bin/newgidmap"
+setcap cap_setuid+ep "$image/usr/bin/newuidmap"
+setcap cap_setgid+ep "$image/usr/bin/newgidmap"
 # git over http, and what `git submodule` is written in.
 for name in git-remote-http git-submodule git-sh-setup git-sh-i18n; do take_program "/usr/lib/git-core/$name"; done
 ln -s ../../bin/git "$image/usr/lib/git-core/git"

@@ -31,9 +31,10 @@ const NAMESPACES = ['seccomp=unconfined', 'apparmor=unconfined', 'systempaths=un
 
 /** By what a container may do: the rung that a RUN in it gets. */
 const SETTINGS = [
-  { rung: 'chroot', flags: [] },
-  { rung: 'userns', flags: NAMESPACES },
-  { rung: 'root', flags: [...NAMESPACES, '--cap-add=SYS_ADMIN', '-v', '/var/lib/slipway'] },
+  { who: 'root of the container', rung: 'chroot', flags: [] },
+  { who: 'root of the container', rung: 'userns', flags: NAMESPACES },
+  { who: 'user 1000', rung: 'userns', flags: [...NAMESPACES, '--user=1000'] },
+  { who: 'root with SYS_ADMIN', rung: 'root', flags: [...NAMESPACES, '--cap-add=SYS_ADMIN', '-v', '/var/lib/slipway'] },
 ] as const;
 
 const WITH_RUN = {
@@ -118,8 +119,8 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
     expect(await dockerd.docker('run', '--rm', '--user=1234:5678', 'made')).toBe('hello from inside\n');
   });
 
-  for (const { rung, flags } of SETTINGS) {
-    test(`${rung}: a RUN in a container gives what it gives on this machine`, PATIENCE, async ({ work }) => {
+  for (const { who, rung, flags } of SETTINGS) {
+    test(`${rung}, ${who}: a RUN in a container gives what it gives on this machine`, PATIENCE, async ({ work }) => {
       work.write(WITH_RUN);
       const env = { SOURCE_DATE_EPOCH: '1000000000' };
       const same = '--output=type=image,rewrite-timestamp=true';
