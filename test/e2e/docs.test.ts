@@ -37,6 +37,11 @@ test('every command of docs/no-run.md does what the page says', PATIENCE, async 
   expect(await pageFaults(path.join(DOCS, 'no-run.md'), { replace: {}, dir, env: pageEnv(work, bench) })).toEqual([]);
 });
 
+test('every command of docs/store.md does what the page says', PATIENCE, async ({ work, bench }) => {
+  const dir = pageDirectory(work);
+  expect(await pageFaults(path.join(DOCS, 'store.md'), { replace: {}, dir, env: pageEnv(work, bench) })).toEqual([]);
+});
+
 test('every command of docs/kaniko.md does what the page says', PATIENCE, async ({ work, bench }) => {
   const open = await bench.start();
   const dir = pageDirectory(work);

@@ -61,7 +61,7 @@ export function cacheUnits(sources: UnitSources): readonly CacheUnit[] {
       if (images.blobs.has(digest) || claimed.has(digest)) return [];
       const own = { id: digest, size, lastUsedAt: mtime, createdAt: mtime, inUse: held.blobs.has(digest) };
       const parents = childrenOf(paths, digest);
-      const description = parents.length > 0 ? 'manifest of an image without a name' : 'blob';
+      const description = parents.length > 0 ? 'manifest' : 'blob';
       return [{ ...own, type: 'internal', parents, description, shared: false, mutable: false }];
     }),
   ];
