@@ -26,6 +26,7 @@ const entries: readonly TocEntry[] = [
   { ...others, path: 'd/other-link', type: 'symlink', mode: 0o777, linkname: 'g' },
   { ...others, uid: 7, path: 'd/third-link', type: 'symlink', mode: 0o777, linkname: 'g' },
   { ...others, uid: 0, gid: 0, path: 'own', type: 'dir', mode: 0o755 },
+  { ...others, path: 'empty', type: 'dir', mode: 0o755 },
   { ...others, path: 'dev', type: 'char', mode: 0o666, devMajor: 1, devMinor: 3 },
 ];
 const toc = { entries, size: 0 } as unknown as Toc;
@@ -85,6 +86,20 @@ test('what may be anybody’s is refused', async () => {
   symlinkSync('g', at('either'));
   lutimes(fromText(at('either')), MTIME);
   await expect(ownerOf('either')).rejects.toThrow('seems to be one of several that were there');
+});
+
+test('among directories of one time names decide, those in them and their own', async () => {
+  const made = async (name: string, ...names: readonly string[]): Promise<string> => {
+    mkdirSync(at(name), { recursive: true });
+    for (const one of names) writeFileSync(at(`${name}/${one}`), '');
+    lutimes(fromText(at(name)), MTIME);
+    return await ownerOf(name);
+  };
+  expect(await made('copies/own')).toBe('0:0');
+  expect(await made('copies/any', 'with', 'names')).toBe('0:0');
+  await expect(made('copies/empty')).rejects.toThrow('seems to be a copy of `/empty` with its owner');
+  await expect(made('copies/other')).rejects.toThrow('seems to be a copy of `/empty` with its owner');
+  await expect(made('copies/d', 'f', 'link', 'other-link', 'third-link')).rejects.toThrow('a copy of `/d`');
 });
 
 test('what is as before was touched, but for what its further names and entries explain', () => {

@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { toFsPath, toText, type ByteString } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { recordedOwner, type Owner } from '../../base/linux/recorded-owner.js';
 import { dirOf } from '../../layer/entry-path.js';
 import type { RefView } from '../../layer/ref-view.js';
-import type { Toc, TocEntry } from '../../layer/toc.js';
+import type { Toc } from '../../layer/toc.js';
 import type { UpperOwners } from '../../snapshot/overlay-diff.js';
 import type { TreeEntry } from '../../snapshot/types.js';
 import { hintForMoreIds } from '../isolation/id-maps.js';
+import { sameTime, TwinsBelow } from './twins-below.js';
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 const SETGID = 0o2000;
@@ -23,25 +23,19 @@ const SETGID = 0o2000;
  */
 export class RecordedOwners implements UpperOwners {
   readonly #lower: Pick<RefView, 'lstat'>;
-  /** What a program may have copied, by what it copies of it. */
-  readonly #twins = new Map<string, TocEntry[]>();
+  /** Absent where everything is root's. */
+  readonly #twins: TwinsBelow | undefined;
   readonly #hasLinked = new Set<ByteString>();
 
   /** `lower`: what lies below the tree, which the layers of `tocs` make. */
   constructor(lower: Pick<RefView, 'lstat'>, tocs: readonly Toc[]) {
     this.#lower = lower;
-    const entries = tocs.flatMap((toc) => toc.entries);
-    if (!entries.some(isOthers)) return;
-    for (const entry of entries) {
-      if (!isOthers(entry) && hasRecord(entry)) continue;
-      const key = copied(entry);
-      this.#twins.set(key, [...(this.#twins.get(key) ?? []), entry]);
-    }
+    if (tocs.some(({ entries }) => entries.some(isOthers))) this.#twins = new TwinsBelow(lower, tocs);
   }
 
   async ownerOf(entry: TreeEntry, fullPath: ByteString): Promise<Owner> {
     const recorded = hasRecord(entry) ? recordedOwner(fullPath) : undefined;
-    if (recorded || this.#twins.size === 0) return recorded ?? ROOT;
+    if (recorded || !this.#twins) return recorded ?? ROOT;
     const below = this.#lower.lstat(entry.path);
     if (below && !isOthers(below) && below.type === entry.type && sameTime(below, entry)) return ROOT; // copied up
     if (below && isOthers(below) && below.type === entry.type && entry.type !== 'dir') {
@@ -50,8 +44,9 @@ export class RecordedOwners implements UpperOwners {
       }
       return below;
     }
-    const twin = await this.#twin(entry, fullPath);
+    const twin = await ownerOfTwin(this.#twins, entry, fullPath);
     if (twin) return twin;
+    if (below?.type === 'dir' && entry.type === 'dir') return ROOT; // got other names in it
     const parent = fullPath.slice(0, fullPath.lastIndexOf('/'));
     const group = recordedOwner(parent)?.gid ?? 0;
     if (group !== 0 && (lstatSync(toFsPath(parent)).mode & SETGID) !== 0) {
@@ -73,24 +68,34 @@ export class RecordedOwners implements UpperOwners {
     if (entry.type === 'dir' && !sameTime(below, entry)) return;
     throw unknown(entry, 'was touched and is as before, so its owner may have been changed', entry);
   }
+}
 
-  /** The owner of a link that was moved or copied with its time. A file or directory that was copied so is nobody's. */
-  async #twin(entry: TreeEntry, fullPath: ByteString): Promise<Owner | undefined> {
-    let digest: string | undefined;
-    const found: Owner[] = [];
-    for (const one of this.#twins.get(copied(entry)) ?? []) {
-      const below = this.#lower.lstat(one.path);
-      if (below?.type !== entry.type || !sameTime(below, entry)) continue;
-      if (entry.type === 'file' && one.digest !== (digest ??= await digestOf(fullPath))) continue;
-      if (hasRecord(entry))
-        throw unknown(entry, `seems to be a copy of \`/${toText(one.path)}\` with its owner`, below);
-      found.push(below);
-    }
-    const [first] = found;
-    const other = found.find(({ uid, gid }) => uid !== first?.uid || gid !== first.gid);
-    if (other) throw unknown(entry, 'seems to be one of several that were there', other);
-    return first && { uid: first.uid, gid: first.gid };
+/**
+ * The owner of a link that was moved or copied with its time. A file or directory that was copied so, from something of
+ * others, may be anybody's. Where images have one time for all, root may have one that is the same: the path that ends alike
+ * for longer decides.
+ */
+async function ownerOfTwin(twins: TwinsBelow, entry: TreeEntry, fullPath: ByteString): Promise<Owner | undefined> {
+  const others = await twins.of(entry, fullPath, isOthers);
+  if (others.length === 0) return undefined;
+  const all = [...others, ...(await twins.of(entry, fullPath, (twin) => !isOthers(twin)))];
+  const longest = Math.max(...all.map(({ path }) => commonNames(path, entry.path)));
+  const likely = all.filter(({ path }) => commonNames(path, entry.path) === longest);
+  const other = likely.find((twin) => isOthers(twin.entry));
+  if (!other) return ROOT;
+  if (hasRecord(entry)) {
+    throw unknown(entry, `seems to be a copy of \`/${toText(other.path)}\` with its owner`, other.entry);
   }
+  const { uid, gid } = other.entry;
+  if (likely.every((twin) => twin.entry.uid === uid && twin.entry.gid === gid)) return { uid, gid };
+  throw unknown(entry, 'seems to be one of several that were there', other.entry);
+}
+
+/** How many names two paths have in common at their ends. */
+function commonNames(a: ByteString, b: ByteString): number {
+  const [one, other] = [a.split('/').reverse(), b.split('/').reverse()];
+  const differs = one.findIndex((name, i) => name !== other[i]);
+  return differs < 0 ? one.length : differs;
 }
 
 function isOthers({ uid, gid }: Owner): boolean {
@@ -100,26 +105,6 @@ function isOthers({ uid, gid }: Owner): boolean {
 /** Other types cannot carry the attribute. */
 function hasRecord({ type }: { readonly type: string }): boolean {
   return type === 'file' || type === 'dir';
-}
-
-function copied({ type, mode, size, mtime, linkname }: Omit<TreeEntry, 'type'> & { readonly type: string }): string {
-  return JSON.stringify([type, type === 'symlink' ? 0 : mode, size, mtime, linkname]);
-}
-
-/** To the nanosecond, where both are known. */
-function sameTime(a: Times, b: Times): boolean {
-  return a.mtime === b.mtime && (a.mtimeNanoseconds ?? 0) === (b.mtimeNanoseconds ?? 0);
-}
-
-interface Times {
-  readonly mtime: number;
-  readonly mtimeNanoseconds?: number;
-}
-
-async function digestOf(file: ByteString): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(toFsPath(file))) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest('hex')}`;
 }
 
 function unknown({ path }: TreeEntry, what: string, { uid, gid }: Owner): BuildError {
