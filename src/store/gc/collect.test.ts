@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
@@ -13,6 +22,7 @@ import { collectGarbage } from './collect.js';
 import { listStore } from './listing.js';
 import { Reach } from './reach.js';
 import { Roots } from './roots.js';
+import type { PruneSpec } from './select.js';
 import { Sweeper, type Removal } from './sweeper.js';
 
 const base = mkdtempSync(path.join(tmpdir(), 'slipway-gc-'));
@@ -57,10 +67,10 @@ async function image(store: Store, name: string | undefined, layers: readonly st
   return digest;
 }
 
-async function collect(all = false): Promise<void> {
+async function collect(all = false, matches?: PruneSpec['matches']): Promise<void> {
   const { store, lease } = await open();
   const removeTrees = async (dirs: readonly string[]): Promise<void> => dirs.forEach(removeTree);
-  await collectGarbage(store, { all }, { ...opts, removeTrees });
+  await collectGarbage(store, { all, ...(matches && { matches }) }, { ...opts, removeTrees });
   await lease.release();
 }
 
@@ -182,4 +192,25 @@ test('what killed jobs and collectors have left is removed', async () => {
   expect([refs.size, trees, blobs.size]).toEqual([0, [], 0]);
   expect(locks.filter((name) => name.includes('-'))).toEqual([]);
   expect(readdirSync(path.join(root, 'tmp'))).toEqual([]);
+});
+
+test('what came since the oldest running job began stays; what is remembered of no image goes with all the rest', async () => {
+  const { store, lease } = await open();
+  await step(store, 'rold');
+  await store.records.saveFact('http-1', {});
+  await lease.release();
+  const { paths } = store;
+  const long = Date.now() / 1000 - 3600;
+  for (const { file } of listStore(paths).records) utimesSync(file, long, long);
+  const job = await open();
+  const other = await open();
+  await step(other.store, 'rnew');
+  await other.lease.release();
+  await collect(true, ({ type }) => type === 'regular');
+  expect([...listStore(paths).refs.keys()]).toEqual(['rnew']);
+  expect([...listStore(paths).facts.keys()]).toContain('http-1');
+  await job.lease.release();
+  await collect(true);
+  const { refs, facts } = listStore(paths);
+  expect([refs.size, [...facts.keys()]]).toEqual([0, []]);
 });

@@ -82,7 +82,8 @@ async function collect(store: Store, spec: PruneSpec, options: CollectOptions): 
   signal.throwIfAborted();
   await dropNameless(store, roots, reach, options);
   const bytes = new Map(units.map((unit) => [unit.id, unit.size]));
-  const removals = planRemovals(paths, listing, reach, spec.all, (name) => bytes.get(name) ?? sizes.of(name));
+  const isAll = spec.all && !spec.matches && gone.size === units.filter(({ inUse }) => !inUse).length;
+  const removals = planRemovals(paths, listing, reach, isAll, (name) => bytes.get(name) ?? sizes.of(name));
   const removed = await new Sweeper(paths, roots, reach, paths.temp(store.leaseId)).sweep(
     removals,
     removeTrees,

@@ -22,7 +22,7 @@ const SCRATCH = 'scratch';
 /**
  * Everything of the listing that `reach` has not, in an order in which nothing ever leads to what is gone: records before
  * refs, refs before those below, these before their trees and layers, manifests before layers. `all`: also what costs
- * next to nothing and belongs to no image, such as what is remembered of URLs. `sizeOf`: of a tree, a cache mount or a
+ * next to nothing and belongs to no unit, such as what is remembered of URLs. `sizeOf`: of a tree, a cache mount or a
  * repository, in bytes.
  */
 export function planRemovals(

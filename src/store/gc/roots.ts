@@ -1,9 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { hasCode } from '../../base/errors.js';
 import { parseIndex } from '../../oci/documents.js';
 import type { Digest } from '../../oci/digest.js';
 import type { HeldKind } from '../lease-file.js';
 import { BEGAN, leaseIds } from '../leases.js';
+import { lockPresent } from '../lock.js';
 import type { StorePaths } from '../paths.js';
 
 export interface Held {
@@ -37,10 +38,11 @@ export class Roots {
     return { held: [...files, this.#paths.heir].flatMap((file) => this.#newHolds(file)), images: this.#newImages() };
   }
 
-  /** When the first of the jobs began that `news` has seen, this one left out: milliseconds since 1970. */
+  /** When the first of the jobs began that `news` has seen and that live, this one left out: milliseconds since 1970. */
   oldestJob(except: string): number {
     const own = this.#paths.lease(except);
-    return [...this.#began].reduce((oldest, [file, at]) => (file === own ? oldest : Math.min(oldest, at)), Infinity);
+    const live = [...this.#began].filter(([file]) => file !== own && !isDead(file));
+    return live.reduce((oldest, [, at]) => Math.min(oldest, at), Infinity);
   }
 
   #newHolds(file: string): readonly Held[] {
@@ -68,6 +70,13 @@ export class Roots {
     this.#index = version;
     return imagesOf(this.#paths);
   }
+}
+
+/** Nobody has the lock of a lease whose job has died. */
+function isDead(lease: string): boolean {
+  const lock = lockPresent(lease);
+  lock?.release();
+  return lock !== undefined || !existsSync(lease);
 }
 
 /** Digests of the manifests and indexes that the store lists, with names or without. */
