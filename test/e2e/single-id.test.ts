@@ -15,10 +15,15 @@ async function onBoth(work: Workspace, dockerfile: string): Promise<readonly [re
   return [best.diffIds, one.diffIds];
 }
 
+/** `cap_net_raw=ep`, version 2. */
+const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+const CAPABILITY = 'security.capability';
+
 /** Files of others. */
 const others = makeTar([
   { path: 'o', type: 'dir', uid: 7, gid: 8, mode: 0o755 },
   { path: 'o/f', content: 'f', uid: 1000, gid: 1000, mode: 0o640 },
+  { path: 'o/able', content: 'a', uid: 1000, gid: 1000, mode: 0o755, xattrs: new Map([[CAPABILITY, NET_RAW]]) },
   { path: 'o/zero', content: 'zero', uid: 1000, gid: 50, mode: 0 },
   { path: 'o/setuid', content: 's', uid: 1000, gid: 1000, mode: 0o4755 },
   { path: 'o/link', type: 'symlink', linkname: 'f', uid: 1000, gid: 1000 },
@@ -39,8 +44,9 @@ FROM busybox
 ADD others.tar /
 COPY --chown=1000:50 file /home/app/file
 COPY --from=made / /made
+COPY --link --chown=1000:50 file /linked/file
 WORKDIR /w/x
-RUN touch /home/app/file && chmod 600 /o/f && echo more >> /o/zero && chmod 755 /o/setuid
+RUN touch /home/app/file && chmod 600 /o/f && echo more >> /o/zero && chmod 755 /o/setuid && touch /o/able /linked/file
 RUN mv /o/link /o/moved && mv /home/app/file /home/app/renamed && rm -r /o/d && echo new > /o/new
 RUN mv /o/moved /again && ln /home/app/renamed /o/other-name && echo "$(cat /o/f)" > /copy
 COPY --from=made --chown=app /made /o/
@@ -88,6 +94,10 @@ RUN mkdir /o/n && cp -p /bin/busybox /o/n/ && rm /o/zero && mv /o/setuid /o/n/
     const chown = await work.tryBuild(single);
     expect(chown.code).toBe(1);
     expect(chown.stderr).toMatch(/>>> RUN touch[^]*hint: .*`newuidmap`/);
+    work.dockerfile('FROM busybox\nRUN touch /f && (chown 1000 /f || true)\n');
+    expect((await work.build(single)).stderr).toMatch(/slipway: warning: an owner could not be changed with one id/);
+    work.dockerfile('FROM busybox\nRUN touch /f && chown 0:0 /f\n');
+    expect((await work.build(single)).stderr).not.toContain('slipway: warning');
     work.dockerfile('FROM busybox\nUSER app\nRUN touch /must-not-run\n');
     const user = await work.tryBuild(single);
     expect(user.code).toBe(1);

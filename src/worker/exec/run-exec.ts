@@ -38,6 +38,7 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   if (status.code !== 0) {
     throw new RunFailedError(status.code, undefined, op.meta.args, output.hint() ?? localhostHint(spec));
   }
+  await output.warn();
   const { refs } = parts.store;
   const id = refs.newId();
   const description = `mount / from exec ${op.meta.args.join(' ')}`;

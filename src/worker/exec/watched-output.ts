@@ -6,11 +6,15 @@ export interface WatchedOutput {
   readonly onOutput: OutputListener;
   /** What to say of a process that failed, if it complained of what its rung cannot do. */
   hint(): string | undefined;
+  /** Says so in the step's output if a process went on after a refusal that may have made the image another one. */
+  warn(): Promise<void>;
 }
 
 interface Complaint {
   readonly pattern: RegExp;
   readonly hint: () => string;
+  /** What such a process says, and what to say of it. */
+  readonly refusal?: { readonly pattern: RegExp; readonly warning: string };
 }
 
 const COMPLAINTS: Readonly<Partial<Record<WorkerRung, Complaint>>> = {
@@ -18,6 +22,10 @@ const COMPLAINTS: Readonly<Partial<Record<WorkerRung, Complaint>>> = {
     // the kernel's answers to a change of owner or of user that one id does not allow, and the names of the calls
     pattern: /invalid argument|operation not permitted|chown|chgrp|set(?:e?[ug]id|groups)/i,
     hint: () => `with one id nothing can be given to others, nor run as them: ${hintForMoreIds()}`,
+    refusal: {
+      pattern: /\bch(?:own|grp)\b.*(?:invalid argument|failed)|invalid argument.*\bch(?:own|grp)\b/i,
+      warning: 'an owner could not be changed with one id; with more ids the image may be another one',
+    },
   },
   chroot: {
     // names of what is not there, and what programs say that find themselves through /proc/self/exe
@@ -30,13 +38,20 @@ const COMPLAINTS: Readonly<Partial<Record<WorkerRung, Complaint>>> = {
 /** Listens to what a process says for complaints about what its rung cannot do. */
 export function watchOutput(onOutput: OutputListener, { rung }: WorkerKind): WatchedOutput {
   const complaint = COMPLAINTS[rung];
-  if (!complaint) return { onOutput, hint: () => undefined };
+  if (!complaint) return { onOutput, hint: () => undefined, warn: () => Promise.resolve() };
+  const { refusal } = complaint;
   let complained = false;
+  let refused = false;
   return {
     onOutput: (stream, chunk) => {
-      complained ||= complaint.pattern.test(chunk.toString('latin1'));
+      const text = chunk.toString('latin1');
+      complained ||= complaint.pattern.test(text);
+      refused ||= refusal?.pattern.test(text) ?? false;
       return onOutput(stream, chunk);
     },
     hint: () => (complained ? complaint.hint() : undefined),
+    warn: async () => {
+      if (refusal && refused) await onOutput('stderr', Buffer.from(`slipway: warning: ${refusal.warning}\n`));
+    },
   };
 }
