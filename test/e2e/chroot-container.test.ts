@@ -17,7 +17,7 @@ const missing = base === undefined ? 'there is no base image with Node.js' : Doc
 /** What a RUN can be asked for where nothing can be mounted. */
 const DOCKERFILE = `FROM busybox AS one
 COPY script /script
-RUN echo "$(id -u) $(pwd)" > /who; /script >> /who; mknod /null c 1 3; mknod /disk b 7 0; head -c 1 /disk || echo refused > /refused
+RUN echo "$(id -u) $(pwd)" > /who; /script >> /who; readlink /proc/self/exe >> /who; mknod /null c 1 3; mknod /disk b 7 0; head -c 1 /disk || echo refused > /refused
 RUN --mount=type=secret,id=token,mode=0440,gid=50 stat -c '%a %g' /run/secrets/token > /secret; wc -c < /run/secrets/token >> /secret
 RUN --mount=type=cache,target=/cache echo x >> /cache/f; wc -l < /cache/f > /cached
 RUN --mount=type=bind,from=busybox,source=/etc,target=/bound,rw ls /bound > /bind; rm /bound/passwd; mv /etc/group /etc/group2

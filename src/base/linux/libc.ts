@@ -47,6 +47,44 @@ const signatures = {
   sigprocmask: 'int sigprocmask(int how, const void *set, void *old)',
   execve: 'int execve(const char *path, const char **argv, const char **envp)',
   waitpid: 'int waitpid(int pid, void *status, int options)',
+  seccomp: 'int64_t syscall(int64_t number, uint32_t operation, uint32_t flags, const SlipwayFilter *program)',
+  socketpair: 'int socketpair(int domain, int type, int protocol, void *sockets)',
+  sendmsg: 'int64_t sendmsg(int socket, const SlipwayMessage *message, int flags)',
+  recvmsg: 'int64_t recvmsg(int socket, SlipwayMessage *message, int flags)',
+  poll: 'int poll(void *fds, uint64_t count, int timeout)',
+  ioctlWith: 'int ioctl(int fd, uint64_t request, void *argument)',
+} as const;
+
+/** struct msghdr of one part. */
+export interface Message {
+  readonly name: null;
+  readonly nameLength: 0;
+  readonly parts: readonly [Part];
+  readonly partCount: 1;
+  readonly control: Buffer;
+  readonly controlLength: number;
+  readonly flags: 0;
+}
+
+/** struct iovec. */
+export interface Part {
+  readonly base: Buffer;
+  readonly length: number;
+}
+
+/** Structures by the names that the signatures have for them. */
+const structures = {
+  SlipwayFilter: { length: 'uint16_t', filter: 'const void *' },
+  SlipwayPart: { base: 'void *', length: 'uint64_t' },
+  SlipwayMessage: {
+    name: 'void *',
+    nameLength: 'uint32_t',
+    parts: 'SlipwayPart *',
+    partCount: 'uint64_t',
+    control: 'void *',
+    controlLength: 'uint64_t',
+    flags: 'int',
+  },
 } as const;
 
 interface Libc {
@@ -95,6 +133,19 @@ interface Libc {
   /** Both lists end with null. */
   execve(path: CString, argv: readonly (string | null)[], envp: readonly (string | null)[]): number;
   waitpid(pid: number, status: null, options: number): number;
+  /** Through syscall(2), for C libraries without it. */
+  seccomp(
+    number: number,
+    operation: number,
+    flags: number,
+    program: { length: number; filter: Buffer },
+  ): number | bigint;
+  socketpair(domain: number, type: number, protocol: number, sockets: Int32Array): number;
+  sendmsg(socket: number, message: Message, flags: number): number | bigint;
+  recvmsg(socket: number, message: Message, flags: number): number | bigint;
+  poll(fds: Buffer, count: number, timeout: number): number;
+  /** ioctl(2) for the requests that read or write through a pointer. */
+  ioctlWith(fd: number, request: number, argument: Buffer): number;
   /** Of the last call made on this thread. */
   errno(): number;
 }
@@ -114,6 +165,7 @@ export function libc(): Libc {
 
 function load(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  for (const [name, members] of Object.entries(structures)) koffi.struct(name, members);
   const library = koffi.load(null); // what Node.js itself is linked with: glibc or musl
   const table: Partial<Record<LibcName, CFunction>> = {};
   for (const name of libcNames) {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSpec } from '../types.js';
@@ -73,7 +73,7 @@ describe.skipIf(!isRoot)('a process in a plain directory (needs root)', () => {
       '0000000000000000',
     ]);
     expect([field('NoNewPrivs'), field('SigIgn'), field('SigBlk')]).toEqual([
-      '0',
+      '1',
       '0000000000000000',
       '0000000000000000',
     ]);
@@ -128,6 +128,16 @@ stat -c '%a %n' /run/t /tmp /dev/shm /dev/null /proc; head -c 3 /dev/zero | wc -
       'run/t/deep',
       'run/t/deep/er',
     ]);
+  });
+
+  test('is told where its own file is, though it has no /proc', async () => {
+    cpSync(path.join(rootfs, 'bin/busybox'), path.join(rootfs, 'tmp/busybox'));
+    const links = ['/proc/self/exe', '/proc/self/cwd', '/proc/self/root', '/bin/sh', '/bin/busybox', '/proc/1/exe'];
+    const script = links.map((link) => `/tmp/busybox readlink ${link} || echo none`).join('; ');
+    for (const uid of [0, 1000]) {
+      const answer = await sh(script, { user: { uid, gid: uid, additionalGids: [uid] }, cwd: '/etc' });
+      expect(answer.stdout.split('\n')).toEqual(['/tmp/busybox', '/etc', '/', 'busybox', 'none', 'none', '']);
+    }
   });
 
   test.each([

@@ -42,7 +42,7 @@ export interface ChrootOptions {
  * This process must have nothing else below it that cannot have CAP_SYS_CHROOT.
  *
  * A RUN has no CAP_SYS_CHROOT, so it cannot leave its root, and less than this process, so it cannot trace it; it
- * inherits no descriptor. Not kept from it: signals to other processes of its user id, the container's network and resources.
+ * inherits no descriptor and gets no new privileges. Not kept from it: signals to other processes of its user id, the container's network and resources.
  */
 export class ChrootExecutor implements Executor {
   readonly #options: ChrootOptions;
@@ -102,11 +102,16 @@ export class ChrootExecutor implements Executor {
   async #launch(launchSpec: LaunchSpec, { signal, onOutput, onStart }: RunOptions): Promise<ExitStatus> {
     becomeSubreaper();
     refuseDebugger();
-    const { child, outcome } = startLauncher(this.#options.launcher, launchSpec);
+    const { child, outcome, answers } = startLauncher(this.#options.launcher, launchSpec);
     relayOutput('stdout', child.stdout!, onOutput, signal);
     relayOutput('stderr', child.stderr!, onOutput, signal);
     onStart?.((name) => child.kill(name));
-    const status = await untilGone(child, signal);
+    let status: ExitStatus;
+    try {
+      status = await untilGone(child, signal);
+    } finally {
+      await answers.end();
+    }
     signal.throwIfAborted();
     return await judge(await outcome, status, onOutput);
   }

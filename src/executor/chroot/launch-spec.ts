@@ -33,3 +33,6 @@ export type LaunchFailure =
 export const READY = '+';
 
 export const CONTROL_FD = 3;
+
+/** Where the launcher sends the descriptor on which `link-answers.ts` answers, or that it has none. */
+export const LINKS_FD = 4;

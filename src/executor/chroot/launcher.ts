@@ -7,9 +7,11 @@ import {
   setCapabilities,
 } from '../../base/linux/credentials.js';
 import { passStandardStreamsOnly, resetSignals, setLimit } from '../../base/linux/exec.js';
+import { listenToLinks } from '../../base/linux/link-calls.js';
+import { sendDescriptor } from '../../base/linux/pass-descriptor.js';
 import { changeDirectory, dieWithParent } from '../../base/linux/process.js';
 import { executeCommand } from './command.js';
-import { CONTROL_FD, READY, type LaunchFailure, type LaunchSpec } from './launch-spec.js';
+import { CONTROL_FD, LINKS_FD, READY, type LaunchFailure, type LaunchSpec } from './launch-spec.js';
 
 /**
  * Entry of a program of its own: becomes the process of a RUN. It runs as root and makes itself small step by step; the
@@ -43,4 +45,5 @@ function becomeSmall({ parent, root, cwd, user, capabilities, limits }: LaunchSp
   dieWithParent('SIGKILL'); // after the change of ids, with which the kernel forgets it
   if (process.ppid !== parent) throw new Error('its parent has ended');
   resetSignals();
+  sendDescriptor(LINKS_FD, listenToLinks() ?? -1);
 }

@@ -56,7 +56,7 @@ export class ChrootWorker {
   restart(capabilities = DOCKER): void {
     this.#child = spawn(
       'setpriv',
-      [`--bounding-set=${capabilities}`, '--inh-caps=-all', process.execPath, path.join(this.#bundles, 'worker.mjs')],
+      [`--bounding-set=${capabilities}`, '--inh-caps=-all', process.execPath, path.join(this.#bundles, 'worker.js')],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     );
   }
@@ -99,7 +99,7 @@ export class ChrootWorker {
       workDir: path.join(this.dir, 'work'),
       notes: path.join(this.dir, 'notes'),
       lock: path.join(this.#store, 'lock'),
-      launcher: path.join(this.#bundles, 'launcher.mjs'),
+      launcher: path.join(this.#bundles, 'launcher.js'),
     };
     this.#child!.send({ spec: whole, options, ...task } satisfies FixtureTask);
   }
@@ -133,15 +133,20 @@ export class ChrootWorker {
 async function bundle(): Promise<string> {
   const outdir = mkdtempSync(path.join(tmpdir(), 'slipway-fixtures-'));
   await build({
-    entryPoints: { worker: path.join(HERE, 'worker.fixture.ts'), launcher: path.join(HERE, 'launcher.ts') },
+    entryPoints: {
+      worker: path.join(HERE, 'worker.fixture.ts'),
+      launcher: path.join(HERE, 'launcher.ts'),
+      'chroot-link-answers': path.join(HERE, 'link-answers.ts'),
+    },
     bundle: true,
     platform: 'node',
+    target: 'node20',
     format: 'esm',
     packages: 'external',
-    outExtension: { '.js': '.mjs' },
     outdir,
     logLevel: 'error',
   });
+  writeFileSync(path.join(outdir, 'package.json'), '{"type":"module"}');
   for (const name of ['koffi', '@koromix']) {
     cpSync(path.join(NODE_MODULES, name), path.join(outdir, 'node_modules', name), { recursive: true });
   }

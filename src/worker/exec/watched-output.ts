@@ -28,10 +28,10 @@ const COMPLAINTS: Readonly<Partial<Record<WorkerRung, Complaint>>> = {
     },
   },
   chroot: {
-    // names of what is not there, and what programs say that find themselves through /proc/self/exe
-    pattern: /\/proc\/|\/dev\/(?:fd|std(?:in|out|err))|error while loading shared libraries|GOROOT|locate working dir/i,
+    // names of what is not there, and what sudo says
+    pattern: /\/proc\/|\/dev\/(?:fd|std(?:in|out|err))|no new privileges/i,
     hint: () =>
-      'with `--isolation=chroot` there is no /proc, which some programs find themselves by: `docs/isolation.md`; `slipway doctor` tells how to get a better isolation',
+      'with `--isolation=chroot` there is no /proc, nor do setuid programs get rights: `docs/isolation.md`; `slipway doctor` tells how to get a better isolation',
   },
 };
 

@@ -47,7 +47,7 @@ export async function probeChroot(dir: string, { signal }: Cancel): Promise<Rung
 async function tryLaunch(dir: string, signal: AbortSignal): Promise<string | undefined> {
   const root = mkdtempSync(path.join(dir, '.probe-'));
   try {
-    const { child, outcome } = startLauncher(launcherFile(), {
+    const { child, outcome, answers } = startLauncher(launcherFile(), {
       parent: process.pid,
       root: fromText(root),
       cwd: '/',
@@ -64,6 +64,7 @@ async function tryLaunch(dir: string, signal: AbortSignal): Promise<string | und
     child.stdout!.resume();
     await once(child, 'close');
     signal.removeEventListener('abort', stop);
+    await answers.end();
     const ended = await outcome;
     if (ended.kind === 'not-executable') return undefined;
     return ended.kind === 'executed' ? 'an empty root has a program' : `${ended.message} ${stderr}`.trim();
