@@ -95,6 +95,12 @@ describe.skipIf(!isRoot)('doctor, on a machine that is changed for it (needs roo
     expect({ code, codes }).toEqual({ code: 1, codes: ['seccomp'] });
   });
 
+  test('root of a user namespace that has one id', async ({ work }) => {
+    const { codes, report } = await ask(work, 'root', ['unshare', '--user', '--map-root-user']);
+    expect(report.rungs[0]).toMatchObject({ name: 'root', obstacle: 'ids' });
+    expect(codes).toEqual(['nested-ids']);
+  });
+
   test('no OCI runtime', async ({ work }) => {
     const hidden = 'for name in crun runc; do mount --bind /dev/null "$(command -v $name)"; done';
     const { codes, text } = await ask(work, 'root', after(hidden));

@@ -116,6 +116,27 @@ const cases: readonly Case[] = [
     found: [['nested-ids', undefined]],
   },
   {
+    name: 'root of a user namespace with one id',
+    rungs: [no('root', 'ids'), no('userns', 'user')],
+    facts: { ...asRoot, isNested: true },
+    found: [['nested-ids', undefined]],
+  },
+  {
+    name: 'root that may give no files away',
+    rungs: [no('root', 'ids')],
+    facts: { ...asRoot, capabilities: ['SYS_ADMIN'] },
+    found: [['capabilities', /--cap-add CHOWN/]],
+  },
+  {
+    name: 'root of a user namespace with many ids',
+    rungs: [yes('root', { trees: 'plain', refused: [{ trees: 'overlay', reason: 'Input/output error' }] })],
+    facts: { ...asRoot, isNested: true, fuse: { program: false, device: 'absent' } },
+    found: [
+      ['nested-overlay', undefined],
+      ['fuse-overlayfs', undefined],
+    ],
+  },
+  {
     name: 'a default container of Docker',
     rungs: [no('root', 'namespaces'), no('userns', 'namespaces'), yes('chroot', { trees: 'plain' })],
     facts: { ...inDocker, ...asRoot },

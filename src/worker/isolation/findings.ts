@@ -19,7 +19,9 @@ export const FINDINGS = {
   'no-new-privileges': 'this process may get no new privileges, so `newuidmap` has none',
   'setuid-capability': 'this container lacks the capability SETUID or SETGID, which `newuidmap` needs',
   'subordinate-ids': '/etc/subuid or /etc/subgid gives the user no ids',
-  'nested-ids': 'this is a user namespace already, whose ids do not include the subordinate ones',
+  'nested-ids': 'this is a user namespace already, and has too few ids',
+  'nested-overlay':
+    'overlayfs does not take the marks of root in a user namespace, so that this root needs other trees',
   'container-user': 'this container runs as a user who is not root',
   capabilities: 'root lacks capabilities that containers have by default',
   'util-linux': '`unshare` or `setpriv` is not installed',
@@ -82,7 +84,7 @@ function rungsToExplain(
 
 /** The causes of what a rung met, most telling first. */
 function codesOf({ name, obstacle, refused, trees }: RungReport, facts: MachineFacts): readonly FindingCode[] {
-  if (obstacle === undefined) return refused?.some((one) => one.trees === 'overlay') ? overlay(facts, trees) : [];
+  if (obstacle === undefined) return refused?.some((one) => one.trees === 'overlay') ? overlay(facts, name, trees) : [];
   const found = causes(obstacle, facts, name);
   return found ?? ['unknown'];
 }
@@ -100,7 +102,7 @@ function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readon
     case 'programs':
       return rung === 'userns' ? (idCauses(facts) ?? ['util-linux']) : ['util-linux'];
     case 'ids':
-      return idCauses(facts);
+      return rung === 'root' ? rootIdCauses(facts) : idCauses(facts);
     case 'namespaces':
       return some([...(rung === 'root' ? rootCauses(facts) : switchCauses(facts)), ...confinement(facts)]);
     case 'proc':
@@ -109,7 +111,7 @@ function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readon
     case 'chroot':
       return some(confinement(facts));
     case 'trees':
-      return overlay(facts, undefined);
+      return overlay(facts, rung, undefined);
     default:
       return unreachable(obstacle);
   }
@@ -125,6 +127,10 @@ function switchCauses({ switches }: MachineFacts): readonly FindingCode[] {
 
 function rootCauses({ capabilities }: MachineFacts): readonly FindingCode[] {
   return capabilities.includes('SYS_ADMIN') ? [] : ['sys-admin'];
+}
+
+function rootIdCauses({ isNested, capabilities }: MachineFacts): readonly FindingCode[] | undefined {
+  return isNested ? ['nested-ids'] : capabilities.includes('CHOWN') ? undefined : ['capabilities'];
 }
 
 function confinement({ seccomp, apparmor }: MachineFacts): readonly FindingCode[] {
@@ -146,9 +152,10 @@ function idCauses(facts: MachineFacts): readonly FindingCode[] | undefined {
   ]);
 }
 
-function overlay({ fuse }: MachineFacts, trees: RungReport['trees']): readonly FindingCode[] {
-  if (trees === 'fuse') return ['overlay-store'];
-  return ['overlay-store', fuse.program ? 'fuse-device' : 'fuse-overlayfs'];
+function overlay({ fuse, isNested }: MachineFacts, rung: RungName, trees: RungReport['trees']): readonly FindingCode[] {
+  const code = rung === 'root' && isNested ? 'nested-overlay' : 'overlay-store';
+  if (trees === 'fuse') return [code];
+  return [code, fuse.program ? 'fuse-device' : 'fuse-overlayfs'];
 }
 
 function some(codes: readonly FindingCode[]): readonly FindingCode[] | undefined {

@@ -116,7 +116,7 @@ async function tryTrees(
   try {
     const fuse = findProgram('fuse-overlayfs', env);
     const kinds: readonly TreeKind[] = ['overlay', ...(fuse === undefined ? [] : ['fuse' as const]), 'plain'];
-    const given = [rung === 'root' ? '' : ',userxattr', rung === 'userns' ? 'yes' : '', fuse ?? '', ...kinds];
+    const given = [rung === 'root' ? '' : ',userxattr', rung === 'userns-single' ? '' : 'yes', fuse ?? '', ...kinds];
     const { how, stdout, stderr } = await run(launch, ['sh', '-c', SCRIPT, 'sh', place, ...given], { signal, env });
     signal.throwIfAborted();
     const said = (mark: string): readonly string[] =>
@@ -145,7 +145,7 @@ function explain(
         ? { obstacle: 'proc', reason: `no /proc of its own: ${said}` }
         : { obstacle: 'namespaces', reason: `no new namespaces: ${said}`, hint: hintForNamespaces() };
     case 'ids':
-      return { obstacle: 'ids', reason: `subordinate ids cannot be used: ${said}` };
+      return { obstacle: 'ids', reason: `files cannot be given to other users: ${said}` };
     case 'trees':
       return {
         obstacle: 'trees',

@@ -46,6 +46,7 @@ export function forFinding(code: FindingCode, facts: MachineFacts): readonly Rem
       return [install('fuse-overlayfs', 'fuse-overlayfs')];
     case 'fuse-device':
       return [fuseDevice(facts)];
+    case 'nested-overlay':
     case 'unknown':
       return [];
     default:
