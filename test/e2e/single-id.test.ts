@@ -114,6 +114,7 @@ RUN mkdir /o/n && cp -p /bin/busybox /o/n/ && rm /o/zero && mv /o/setuid /o/n/
     work.dockerfile(`FROM busybox
 RUN --mount=type=secret,id=s,mode=0 --mount=type=cache,target=/c,uid=1000,mode=0700 \\
   --mount=type=bind,from=busybox,source=/home,target=/m,rw --mount=type=tmpfs,target=/t --network=none \\
+  --mount=type=secret,id=s,target=/home/app/secret \\
   cat /run/secrets/s > /read && echo c > /c/f && touch /m/app/x /t/y && tty; ls -ld /dev/pts /m/app
 `);
     const built = await work.build([...single, '--secret', `id=s,src=${work.path('context/secret')}`]);
