@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { type ByteString, fromText, toFsPath } from './bytes.js';
 import { hasCode } from './errors.js';
@@ -7,17 +8,21 @@ import { hasCode } from './errors.js';
  * the kernel takes as a path, which any process can make.
  */
 export function removeTree(dir: string): void {
+  removeAny(fromText(dir));
+}
+
+/** The same for a path of bytes, of a directory or anything else. */
+export function removeAny(path: ByteString): void {
   try {
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(toFsPath(path), { recursive: true, force: true });
   } catch (error) {
     if (!hasCode(error, 'ENAMETOOLONG')) throw error;
-    removeDeep(fromText(dir));
+    removeDeep(path);
   }
 }
 
 /** Moves every directory to the top before it is looked into, so that all paths stay short. */
 function removeDeep(dir: ByteString): void {
-  let moved = 0;
   const todo = [dir];
   for (let at = todo.at(-1); at !== undefined; at = todo.at(-1)) {
     const below = todo.length;
@@ -26,7 +31,7 @@ function removeDeep(dir: ByteString): void {
       if (!entry.isDirectory()) unlinkSync(toFsPath(path));
       else if (at === dir) todo.push(path);
       else {
-        const top = `${dir}/.${process.pid}.${moved++}`;
+        const top = `${dir}/.${randomBytes(12).toString('hex')}`;
         renameSync(toFsPath(path), toFsPath(top));
         todo.push(top);
       }

@@ -23,8 +23,26 @@ interface MovedNote {
   readonly identity: string;
 }
 
+/** The name of a directory without links above it. */
+export function homeOf(dir: string): string {
+  return path.join(realpathSync(path.dirname(dir)), path.basename(dir));
+}
+
 /**
- * Writes down in `notes` that a directory is about to be moved, so that `bringHome` finds it when this process does not
+ * Whether a directory can go where it belongs, as `homeOf` has named it: nothing is there, and what is above is there. A process
+ * that got the directory around it as well may have put a link above it, behind which lie files of the machine.
+ */
+export function isFree(home: string): boolean {
+  try {
+    return homeOf(home) === home && lstatSync(home, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Writes down in `notes` that a directory is about to be moved away from its `home` (see `homeOf`), so that `bringHome` finds it when this process does not
  * come to move it back. Gives what removes the note.
  */
 export function noteMove(notes: string, home: string, at: ByteString): () => void {
@@ -43,7 +61,7 @@ export function bringHome(notes: string, dir: string): void {
   for (const name of namesIn(notes)) {
     const file = path.join(notes, name);
     const note = parseNote(readFileSync(file, 'utf8'));
-    if (note && isBelow(note.at, dir) && identityOf(note.at) === note.identity && !identityOf(fromText(note.home))) {
+    if (note && isBelow(note.at, dir) && identityOf(note.at) === note.identity && isFree(note.home)) {
       renameSync(toFsPath(note.at), note.home);
     }
     rmSync(file);

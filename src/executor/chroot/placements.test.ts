@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -153,6 +154,68 @@ test('a moved directory that the process has removed or replaced by a link is em
     expect(readdirSync(at('home'))).toEqual([]);
     expect(lstatSync(at('root/data')).isDirectory()).toBe(true);
   }
+});
+
+test('a link in the place of a directory above where it belongs leads nothing out of the store', async () => {
+  for (const how of ['by itself', 'after a crash']) {
+    const { placements, notes, at } = makePlace();
+    mkdirSync(at('home/up/sub'), { recursive: true });
+    mkdirSync(at('outside'));
+    await placements.place('/a', { kind: 'moved', source: at('home/up/sub') }, opts);
+    await placements.place('/b', { kind: 'moved', source: at('home') }, opts);
+    writeFileSync(at('root/a/planted'), '');
+    rmSync(at('root/b/up'), { recursive: true });
+    symlinkSync(at('outside'), at('root/b/up'));
+    if (how === 'after a crash') {
+      mkdirSync(at('home'));
+      renameSync(at('root/b/up'), at('home/up')); // as when the outer one was first
+      bringHome(notes, at('.'));
+    } else placements.remove();
+    expect(readdirSync(at('outside')), how).toEqual([]);
+    expect([readlinkSync(at('home/up')), readdirSync(notes)]).toEqual([at('outside'), []]);
+  }
+});
+
+test('a directory around a moved one may lose its place, or get another in it', async () => {
+  for (const made of [false, true]) {
+    const { placements, root, at } = makePlace();
+    mkdirSync(at('home/up/sub'), { recursive: true });
+    await placements.place('/a', { kind: 'moved', source: at('home/up/sub') }, opts);
+    await placements.place('/b', { kind: 'moved', source: at('home') }, opts);
+    rmSync(at('root/b/up'), { recursive: true });
+    if (made) mkdirSync(at('root/b/up/sub/new'), { recursive: true });
+    placements.remove();
+    expect(readdirSync(at('home'), { recursive: true })).toEqual(made ? ['up', 'up/sub', 'up/sub/new'] : []);
+    expect(readdirSync(root).sort()).toEqual(['data', 'etc']);
+  }
+});
+
+test('what the process has linked to files of the root is parted from them when a moved directory goes home', async () => {
+  const { placements, at } = makePlace();
+  writeFileSync(at('home/package'), 'good');
+  linkSync(at('home/package'), at('home/twin'));
+  writeFileSync(at('home/own'), '');
+  linkSync(at('home/own'), at('home/own-too'));
+  writeFileSync(at('root/etc/passwd'), 'users');
+  await placements.place('/data/c', { kind: 'moved', source: at('home') }, opts);
+  linkSync(at('root/data/c/package'), at('root/data/installed'));
+  linkSync(at('root/etc/passwd'), at('root/data/c/passwd'));
+  placements.remove();
+  writeFileSync(at('root/data/installed'), 'changed by a later step');
+  writeFileSync(at('home/passwd'), 'changed by another build');
+  expect(['package', 'twin'].map((name) => readFileSync(at(`home/${name}`), 'utf8'))).toEqual(['good', 'good']);
+  expect(readFileSync(at('root/etc/passwd'), 'utf8')).toBe('users');
+  expect(statSync(at('home/own')).ino).toBe(statSync(at('home/own-too')).ino);
+});
+
+test('what was placed goes, however deep the process has made it', async () => {
+  const { placements, root, at } = makePlace();
+  await placements.place('/data/c', { kind: 'moved', source: at('home') }, opts);
+  await placements.place('/dev', { kind: 'dir', mode: 0o755 }, opts);
+  const deep = `for (let i = 0; i < 40; i++) require('node:fs').mkdirSync('n'.repeat(200)), process.chdir('n'.repeat(200))`;
+  execFileSync(process.execPath, ['-e', deep], { cwd: at('root/dev') });
+  placements.remove();
+  expect([readdirSync(root).sort(), readdirSync(at('home'))]).toEqual([['data', 'etc'], []]);
 });
 
 test('after a crash a moved directory is found by its note, unless it is not the same any more', async () => {

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -16,11 +15,13 @@ import { type ByteString, fromText, toFsPath, toText } from '../../base/bytes.js
 import { BuildError } from '../../base/errors.js';
 import { lutimesNs } from '../../base/linux/inode.js';
 import { lstatIfThere } from '../../base/lstat.js';
+import { removeAny } from '../../base/remove-tree.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
+import { partFromElsewhere } from '../../snapshot/part-links.js';
 import { resolveInRoot } from '../../snapshot/resolve-in-root.js';
 import { relaySocket } from '../socket-relay.js';
 import { fillDev } from './devices.js';
-import { identityOf, noteMove } from './moved-directories.js';
+import { homeOf, identityOf, isFree, noteMove } from './moved-directories.js';
 
 /** What stands in a root for the time of a RUN, where another rung mounts. */
 export type Placement =
@@ -30,8 +31,9 @@ export type Placement =
   /** A file, socket or directory of the machine. What is written to the copy is thrown away; a socket leads to its own. */
   | { readonly kind: 'copy'; readonly source: string }
   /**
-   * A directory on the same file system, which is itself there and goes home with all that was written to it. Placed once
-   * more, it is there as a link to where it is.
+   * A directory on the same file system, which is itself there and goes home with all that was written to it; what the process
+   * has linked to files of the root has files of its own then, as where a mount keeps it from linking. Placed once more, it
+   * is there as a link to where it is.
    */
   | { readonly kind: 'moved'; readonly source: string };
 
@@ -48,8 +50,8 @@ interface Placed {
   readonly parentIdentity: string;
   /** What was there before, if anything. */
   readonly aside: ByteString | undefined;
-  /** Of a directory that was moved here. */
-  home: string | undefined;
+  /** Of a directory that was moved here: its name, and the same without links above it. */
+  moved: { readonly source: string; readonly home: string } | undefined;
   readonly closers: (() => void)[];
 }
 
@@ -89,7 +91,7 @@ export class Placements {
       parent,
       parentIdentity: identityOf(parent) ?? '',
       aside,
-      home: undefined,
+      moved: undefined,
       closers: [],
     };
     if (aside !== undefined) move(path, aside);
@@ -122,35 +124,39 @@ export class Placements {
       case 'moved': {
         const there = this.#moved(what.source);
         if (there !== undefined) return symlinkSync(toFsPath(there), toFsPath(path));
-        placed.closers.push(noteMove(this.#dirs.notes, what.source, path));
-        placed.home = what.source;
-        move(fromText(what.source), path);
+        const home = homeOf(what.source);
+        placed.closers.push(noteMove(this.#dirs.notes, home, path));
+        placed.moved = { source: what.source, home };
+        move(fromText(home), path);
       }
     }
   }
 
   /** Where a directory has been moved to already, itself or with one that it lies in, as a process in the root names it. */
   #moved(source: string): ByteString | undefined {
-    for (const { home, parent, name } of this.#placed) {
-      if (home === undefined || !`${source}/`.startsWith(`${home}/`)) continue;
-      return `${parent}/${name}${fromText(source.slice(home.length))}`.slice(this.#root.length);
+    for (const { moved, parent, name } of this.#placed) {
+      if (moved === undefined || !`${source}/`.startsWith(`${moved.source}/`)) continue;
+      return `${parent}/${name}${fromText(source.slice(moved.source.length))}`.slice(this.#root.length);
     }
     return undefined;
   }
 
-  #removeOne({ name, parent: made, parentIdentity, aside, home, closers }: Placed): void {
+  #removeOne({ name, parent: made, parentIdentity, aside, moved, closers }: Placed): void {
     const parent = this.#find(made, parentIdentity);
     if (parent !== undefined) {
       const times = timesOf(parent);
       const path = `${parent}/${name}`;
-      if (home !== undefined && lstatIfThere(path)?.isDirectory()) move(path, fromText(home));
-      else rmSync(toFsPath(path), { recursive: true, force: true });
+      if (moved && lstatIfThere(path)?.isDirectory() && isFree(moved.home)) {
+        partFromElsewhere(path);
+        move(path, fromText(moved.home));
+      }
+      removeAny(path);
       if (aside !== undefined) move(aside, path);
       setTimes(parent, times);
     } else if (aside !== undefined) {
-      rmSync(toFsPath(aside), { recursive: true });
+      removeAny(aside);
     }
-    if (home !== undefined) mkdirSync(home, { recursive: true }); // whatever the process did to it: an empty one
+    if (moved && isFree(moved.home)) mkdirSync(moved.home); // whatever the process did to it: an empty one
     for (const close of closers.reverse()) close();
   }
 
