@@ -144,10 +144,6 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
     { timeout: BUILD_MS },
     async ({ work }) => {
       cpSync(EXAMPLE, work.context, { recursive: true, filter: (file) => !file.endsWith('node_modules') });
-      // The compiler of TypeScript 7 asks /proc for its own path, and `chroot` has no /proc.
-      const dockerfile = readFileSync(path.join(work.context, 'Dockerfile'), 'utf8');
-      const compiler = 'npm install --no-save typescript@5.9.3 && npm run build';
-      work.dockerfile(dockerfile.replace('npm run build', compiler));
       mkdirSync(work.path('out'));
       const mounts = [
         `${work.path('out')}:/out`,

@@ -27,8 +27,8 @@ export const FINDINGS = {
   'util-linux': '`unshare` or `setpriv` is not installed',
   runtime: 'no OCI runtime is installed',
   'overlay-store': 'overlayfs cannot be mounted on the file system of the store',
-  'fuse-overlayfs': 'overlayfs cannot be mounted, and `fuse-overlayfs` is not installed',
-  'fuse-device': 'overlayfs cannot be mounted, and /dev/fuse cannot be opened',
+  'fuse-overlayfs': '`fuse-overlayfs` is asked for, and not installed',
+  'fuse-device': '`fuse-overlayfs` is asked for, and /dev/fuse cannot be opened',
   unknown: 'the machine does not allow it, for a reason that was not recognised',
 } as const;
 
@@ -83,13 +83,17 @@ function rungsToExplain(
 }
 
 /** The causes of what a rung met, most telling first. */
-function codesOf({ name, obstacle, refused, trees }: RungReport, facts: MachineFacts): readonly FindingCode[] {
-  if (obstacle === undefined) return refused?.some((one) => one.trees === 'overlay') ? overlay(facts, name, trees) : [];
-  const found = causes(obstacle, facts, name);
+function codesOf({ name, obstacle, refused = [] }: RungReport, facts: MachineFacts): readonly FindingCode[] {
+  if (obstacle === undefined) return treeCauses(refused, facts, name);
+  const found = obstacle === 'trees' ? some(treeCauses(refused, facts, name)) : causes(obstacle, facts, name);
   return found ?? ['unknown'];
 }
 
-function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readonly FindingCode[] | undefined {
+function causes(
+  obstacle: Exclude<Obstacle, 'trees'>,
+  facts: MachineFacts,
+  rung: RungName,
+): readonly FindingCode[] | undefined {
   switch (obstacle) {
     case 'user': // on a machine nobody is told to be root
       return rung === 'chroot' && facts.container !== undefined ? ['container-user'] : [];
@@ -110,8 +114,6 @@ function causes(obstacle: Obstacle, facts: MachineFacts, rung: RungName): readon
     case 'mounts':
     case 'chroot':
       return some(confinement(facts));
-    case 'trees':
-      return overlay(facts, rung, undefined);
     default:
       return unreachable(obstacle);
   }
@@ -152,10 +154,17 @@ function idCauses(facts: MachineFacts): readonly FindingCode[] | undefined {
   ]);
 }
 
-function overlay({ fuse, isNested }: MachineFacts, rung: RungName, trees: RungReport['trees']): readonly FindingCode[] {
-  const code = rung === 'root' && isNested ? 'nested-overlay' : 'overlay-store';
-  if (trees === 'fuse') return [code];
-  return [code, fuse.program ? 'fuse-device' : 'fuse-overlayfs'];
+function treeCauses(
+  refused: NonNullable<RungReport['refused']>,
+  { fuse, isNested }: MachineFacts,
+  rung: RungName,
+): readonly FindingCode[] {
+  return refused.flatMap(({ trees }): readonly FindingCode[] => {
+    if (trees === 'overlay') return [rung === 'root' && isNested ? 'nested-overlay' : 'overlay-store'];
+    if (trees === 'plain') return [];
+    if (!fuse.program) return ['fuse-overlayfs'];
+    return fuse.device === 'usable' ? [] : ['fuse-device'];
+  });
 }
 
 function some(codes: readonly FindingCode[]): readonly FindingCode[] | undefined {

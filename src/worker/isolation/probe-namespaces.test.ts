@@ -35,9 +35,24 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     const found = await onOverlay((dir) => probeNamespaces('root', dir, options));
     expect(found.available).toBe(true);
     const { trees, refused } = found;
-    expect(trees).toBe(existsSync('/usr/bin/fuse-overlayfs') && existsSync('/dev/fuse') ? 'fuse' : 'plain');
+    expect(trees).toBe('plain');
     expect(refused?.[0]).toEqual({ trees: 'overlay', reason: expect.stringContaining('wrong fs type') });
     expect(found.reason).toContain('overlayfs cannot be mounted on overlay');
     expect(readdirSync(path.join(base, 'u'))).toEqual([]);
   });
+
+  test.skipIf(!existsSync('/usr/bin/fuse-overlayfs') || !existsSync('/dev/fuse'))(
+    'a snapshotter that is asked for is the only one (needs fuse-overlayfs and /dev/fuse)',
+    async () => {
+      const asked = (name: string): typeof options => ({
+        ...options,
+        env: { ...options.env, SLIPWAY_SNAPSHOTTER: name },
+      });
+      expect(await probeNamespaces('root', base, asked('fuse-overlayfs'))).toMatchObject({ trees: 'fuse' });
+      expect(await probeNamespaces('root', base, asked('native'))).toMatchObject({ trees: 'plain' });
+      const found = await onOverlay((dir) => probeNamespaces('root', dir, asked('overlayfs')));
+      expect(found).toMatchObject({ available: false, obstacle: 'trees' });
+      await expect(probeNamespaces('root', base, asked('btrfs'))).rejects.toThrow('unknown snapshotter `btrfs`');
+    },
+  );
 });

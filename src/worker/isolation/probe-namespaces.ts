@@ -10,6 +10,7 @@ import { readUsernsSwitches, USERNS_SWITCHES, type UsernsSwitch } from './kernel
 import type { Obstacle, RefusedTrees, RungReport } from './ladder.js';
 import { workerLaunch, type NamespaceRung, type WorkerLaunch } from './launch.js';
 import { findPrograms } from './programs.js';
+import { treeKinds } from './snapshotter.js';
 import { startLaunch } from './start-launch.js';
 
 export interface NamespaceProbeOptions extends Cancel {
@@ -39,6 +40,7 @@ export async function probeNamespaces(
     reason,
     ...more,
   });
+  const kinds = treeKinds(env);
   if (rung === 'root' && process.getuid?.() !== 0) return no('user', 'not running as root');
   const programs = findPrograms(rung, env);
   if ('reason' in programs) return no('programs', programs.reason, { hint: programs.hint });
@@ -47,7 +49,7 @@ export async function probeNamespaces(
     const runtime = findRuntime(env);
     obstacle = 'ids';
     const on = fileSystemType(fromText(dir));
-    const found = await tryTrees(rung, workerLaunch(rung, programs), dir, { signal, env });
+    const found = await tryTrees(rung, workerLaunch(rung, programs), kinds, dir, { signal, env });
     const { refused } = found;
     const told = refused.length === 0 ? {} : { refused };
     if (found.obstacle) return no(found.obstacle, found.reason, { ...(found.hint && { hint: found.hint }), ...told });
@@ -72,7 +74,7 @@ function inWords(refused: TreeKind, fileSystem: string): string {
 
 /**
  * Says each step before it is done, so that the last one said is the one that failed. Arguments: where, what options an
- * overlay gets, whether other ids are wanted, the program fuse-overlayfs or nothing, and the kinds of trees to try.
+ * overlay gets, whether other ids are wanted, the program fuse-overlayfs, and the kinds of trees to try.
  */
 const SCRIPT = `set -e
 say() { echo "step:$1"; }
@@ -109,14 +111,19 @@ type Tried = { readonly refused: readonly RefusedTrees[] } & (
 async function tryTrees(
   rung: NamespaceRung,
   launch: WorkerLaunch,
+  kinds: readonly TreeKind[],
   dir: string,
   { signal, env }: NamespaceProbeOptions,
 ): Promise<Tried> {
   const place = mkdtempSync(path.join(dir, '.probe-'));
   try {
     const fuse = findProgram('fuse-overlayfs', env);
-    const kinds: readonly TreeKind[] = ['overlay', ...(fuse === undefined ? [] : ['fuse' as const]), 'plain'];
-    const given = [rung === 'root' ? '' : ',userxattr', rung === 'userns-single' ? '' : 'yes', fuse ?? '', ...kinds];
+    const given = [
+      rung === 'root' ? '' : ',userxattr',
+      rung === 'userns-single' ? '' : 'yes',
+      fuse ?? 'fuse-overlayfs',
+      ...kinds,
+    ];
     const { how, stdout, stderr } = await run(launch, ['sh', '-c', SCRIPT, 'sh', place, ...given], { signal, env });
     signal.throwIfAborted();
     const said = (mark: string): readonly string[] =>
@@ -149,10 +156,10 @@ function explain(
     case 'trees':
       return {
         obstacle: 'trees',
-        reason: `overlayfs cannot be mounted here: ${refused[0]?.reason ?? said}`,
+        reason: `${refused.map(({ trees, reason }) => `${TITLES[trees]} cannot be mounted here: ${reason}`).join('; ') || said}`,
         hint:
           'put the store on a local file system such as ext4, xfs, btrfs or tmpfs (`--root`), Linux 5.11 or later, or ' +
-          'install `fuse-overlayfs`',
+          'allow plain copies (SLIPWAY_SNAPSHOTTER=auto)',
       };
     default:
       return { obstacle: 'mounts', reason: `file systems cannot be mounted: ${said}` };

@@ -48,8 +48,8 @@ async function probeRung(name: RungName, dir: string, options: ProbeOptions): Pr
 const PROGRAMS = ['crun', 'runc', 'unshare', 'setpriv', 'newuidmap', 'newgidmap', 'fuse-overlayfs'];
 
 /**
- * Changes whenever a kept report may have become wrong: kernel, boot, user, rights, file system, switches, programs or
- * subordinate ids are others.
+ * Changes whenever a kept report may have become wrong: kernel, boot, user, rights, file system, switches, programs,
+ * subordinate ids or what the environment asks for are others.
  */
 export function probeKey(dir: string, env: NodeJS.ProcessEnv): string {
   const rights = readKernelFile('/proc/self/status')?.match(/^(?:CapEff|NoNewPrivs|Seccomp):\s*\S+/gm) ?? [];
@@ -61,6 +61,7 @@ export function probeKey(dir: string, env: NodeJS.ProcessEnv): string {
     statSync(dir).dev,
     JSON.stringify(readUsernsSwitches()),
     JSON.stringify(findIdMaps(env)),
+    env['SLIPWAY_SNAPSHOTTER'] || 'auto',
     ...PROGRAMS.map((name) => findProgram(name, env) ?? '-'),
   ].join(' ');
 }
