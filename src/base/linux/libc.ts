@@ -165,13 +165,23 @@ export function libc(): Libc {
 
 function load(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  for (const [name, members] of Object.entries(structures)) koffi.struct(name, members);
+  for (const [name, members] of Object.entries(structures)) if (!isKnown(koffi, name)) koffi.struct(name, members);
   const library = koffi.load(null); // what Node.js itself is linked with: glibc or musl
   const table: Partial<Record<LibcName, CFunction>> = {};
   for (const name of libcNames) {
     table[name] = name === 'mknod' ? loadMknod(library) : library.func(signatures[name]);
   }
   return Object.assign(table, { errno: () => koffi.errno() }) as unknown as Libc;
+}
+
+/** Names of types are those of the whole thread, in which this file can be twice: as a source and bundled. */
+function isKnown(koffi: typeof import('koffi'), name: string): boolean {
+  try {
+    koffi.type(name);
+    return true;
+  } catch {
+    return false; // it throws nothing else
+  }
 }
 
 /** glibc before 2.33 has `mknod` only as `__xmknod`, whose first argument is 0 on the 64-bit platforms. */
