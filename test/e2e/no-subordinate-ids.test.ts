@@ -4,13 +4,16 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { packageRoot } from '../../src/base/package-root.js';
 import { busyboxLayout } from '../support/busybox.js';
+import { whyNotRung } from '../support/rung.js';
 import { isRoot, test } from '../support/workspace.js';
 
 /** A uid that neither passwd nor subuid has. */
 const NOBODY_KNOWN = 65_432;
 
-describe('an ordinary user without subordinate ids', () => {
-  test.skipIf(!isRoot)('builds with one id, and is told how to get more', async ({ work }) => {
+const whyNot = await whyNotRung('userns-single');
+
+describe(`an ordinary user without subordinate ids ${whyNot ? `(${whyNot})` : ''}`, () => {
+  test.skipIf(!isRoot || whyNot !== undefined)('builds with one id, and is told how to get more', async ({ work }) => {
     // The checkout may lie where other users cannot read.
     const project = work.path('project');
     for (const name of ['bin', 'dist', 'package.json', 'node_modules/koffi', 'node_modules/@koromix']) {
