@@ -6,6 +6,7 @@ import { hasCode } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
 import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
+import { toCacheRecord } from './stored-json.js';
 
 /** How exactly the last use of a record is known: milliseconds. A build that follows another writes nothing. */
 const USE_MS = 3_600_000;
@@ -27,11 +28,13 @@ export class RecordStore {
   }
 
   async results(key: Digest): Promise<readonly string[] | undefined> {
-    return ((await this.#read(key, 'results')) as { results: readonly string[] } | undefined)?.results;
+    const record = toCacheRecord(await this.#read(key, 'results'));
+    return record && 'results' in record ? record.results : undefined;
   }
 
   async alias(key: Digest): Promise<Digest | undefined> {
-    return ((await this.#read(key, 'alias')) as { alias: Digest } | undefined)?.alias;
+    const record = toCacheRecord(await this.#read(key, 'alias'));
+    return record && 'alias' in record ? record.alias : undefined;
   }
 
   /** Notes, to the hour, that the results were used: the time of their file says what was not used for long. */

@@ -7,6 +7,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, hexOf, type DiffId } from '../oci/digest.js';
 import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
+import { toLayerFact, toRefRecord, toTreeFact } from './stored-json.js';
 
 /**
  * What a ref's trees are written for. They do not mix: overlayfs as root reads `trusted.overlay.*`, in a user
@@ -80,27 +81,29 @@ export class RefStore {
   }
 
   async load(id: string): Promise<RefRecord | undefined> {
-    return (await this.#read(`${id}.json`)) as RefRecord | undefined;
+    return toRefRecord(await this.#read(`${id}.json`));
   }
 
-  /** The stack of refs up to `id`, lowest first. Throws STORE_INVALID when one of them is gone. */
+  /** The stack of refs up to `id`, lowest first. Throws STORE_INVALID when one of them is gone, or stands on itself. */
   async chain(id: string): Promise<readonly RefRecord[]> {
     const chain: RefRecord[] = [];
+    const seen = new Set<string>();
     for (let next: string | undefined = id; next !== undefined;) {
       const record: RefRecord | undefined = await this.load(next);
-      if (!record) {
+      if (!record || seen.has(next)) {
         throw new BuildError('STORE_INVALID', `the cached result \`${next}\` is gone from the store`, {
           hint: 'build again, which makes it anew',
         });
       }
       chain.push(record);
+      seen.add(next);
       next = record.parent;
     }
     return chain.reverse();
   }
 
   async layer(id: string): Promise<LayerFact | undefined> {
-    return (await this.#read(`${id}.layer.json`)) as LayerFact | undefined;
+    return toLayerFact(await this.#read(`${id}.layer.json`));
   }
 
   /** Of a ref that is saved, or is about to be: faces may stand first. */
@@ -116,7 +119,7 @@ export class RefStore {
 
   /** The same with what is known of the tree. */
   async treeFact(id: string, dialect: TreeDialect): Promise<TreeFact | undefined> {
-    const fact = (await this.#read(`${id}.${dialect}.json`)) as TreeFact | undefined;
+    const fact = toTreeFact(await this.#read(`${id}.${dialect}.json`));
     if (!fact) return undefined;
     return (await exists(path.join(this.#paths.trees, fact.tree))) ? fact : undefined;
   }

@@ -4,6 +4,7 @@ import type { Digest } from '../../oci/digest.js';
 import { names, readJson, type Listing } from '../gc/listing.js';
 import { readLayer, readRef, treesOf } from '../gc/reach.js';
 import type { StorePaths } from '../paths.js';
+import { toCacheRecord } from '../stored-json.js';
 import type { Damage } from './types.js';
 
 const SCRATCH = 'scratch';
@@ -18,7 +19,7 @@ export function checkCache(paths: StorePaths, listing: Listing): readonly Damage
   const told = new Map<string, string>();
   for (const { file, record } of listing.records) {
     const before = JSON.stringify(record);
-    const isStill = (): boolean => existsSync(file) && JSON.stringify(readJson(file)) === before;
+    const isStill = (): boolean => existsSync(file) && JSON.stringify(toCacheRecord(readJson(file))) === before;
     if (!record) {
       const what = `the cache record \`${path.relative(paths.root, file)}\` cannot be read`;
       damage.push({ what, images: [], repair: { kind: 'file', path: file }, isStill });

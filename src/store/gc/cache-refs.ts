@@ -2,6 +2,7 @@ import path from 'node:path';
 import { hexOf, type Digest } from '../../oci/digest.js';
 import type { StorePaths } from '../paths.js';
 import type { RefRecord } from '../refs.js';
+import { toDigestFact } from '../stored-json.js';
 import { depthBy } from './depth.js';
 import { readJson, type Listing } from './listing.js';
 import { readLayer, readRef } from './reach.js';
@@ -55,8 +56,9 @@ function rewrittenLayers(paths: StorePaths, listing: Listing): ReadonlyMap<strin
   for (const name of listing.facts.keys()) {
     const diffId = /^epoch-\d+-([0-9a-f]{64})$/.exec(name)?.[1];
     if (diffId === undefined) continue;
-    const fact = readJson(path.join(paths.facts, name)) as { readonly blob?: { readonly digest: Digest } } | undefined;
-    if (fact?.blob) found.set(diffId, [...(found.get(diffId) ?? []), fact.blob.digest]);
+    const fact = readJson(path.join(paths.facts, name)) as { readonly blob?: unknown } | null | undefined;
+    const blob = toDigestFact(fact?.blob);
+    if (blob) found.set(diffId, [...(found.get(diffId) ?? []), blob.digest]);
   }
   return found;
 }

@@ -7,11 +7,12 @@ import type { Digest } from '../../oci/digest.js';
 import type { NamedImage } from '../images.js';
 import { sweepDeadLeases } from '../leases.js';
 import type { Store } from '../store.js';
+import { toDigestFact } from '../stored-json.js';
 import { diskUsage } from './disk-usage.js';
 import { listLeftovers, removePassedLocks } from './leftovers.js';
 import { listStore, readJson, type Listing } from './listing.js';
 import { planRemovals, type Freed } from './plan.js';
-import { childrenOf, Reach } from './reach.js';
+import { childrenOf, Reach, readLayer } from './reach.js';
 import { Roots } from './roots.js';
 import { selectUnits, type PruneSpec } from './select.js';
 import { Sweeper } from './sweeper.js';
@@ -127,17 +128,14 @@ function keepBases(
 ): void {
   const kept = new Set(
     [...reach.refs].flatMap((id) => {
-      const layer = readJson(path.join(paths.refs, `${id}.layer.json`)) as {
-        readonly blob?: { readonly digest: Digest };
-      };
-      return layer?.blob ? [layer.blob.digest] : [];
+      return readLayer(paths, id)?.blob.digest ?? [];
     }),
   );
   const isKept = (digest: Digest): boolean => kept.has(digest) || (imageBlobs?.has(digest) ?? false);
   for (const name of listing.facts.keys()) {
     if (!name.startsWith('tag-')) continue;
-    const fact = readJson(path.join(paths.facts, name)) as { readonly digest?: Digest } | undefined;
-    if (fact?.digest === undefined) continue;
+    const fact = toDigestFact(readJson(path.join(paths.facts, name)));
+    if (!fact) continue;
     const children = childrenOf(paths, fact.digest);
     const manifests = [fact.digest, ...children].map((one) => ({ digest: one, blobs: childrenOf(paths, one) }));
     // The config comes first, and is no layer.

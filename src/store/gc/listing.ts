@@ -4,6 +4,7 @@ import { hasCode } from '../../base/errors.js';
 import type { DiffId, Digest } from '../../oci/digest.js';
 import type { StorePaths } from '../paths.js';
 import type { CacheRecord } from '../records.js';
+import { toCacheRecord } from '../stored-json.js';
 
 export interface ListedFile {
   /** Bytes. */
@@ -90,7 +91,7 @@ function listRecords(paths: StorePaths): readonly ListedRecord[] {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;
     for (const [name, { mtime }] of files(path.join(paths.records, folder), /^[0-9a-f]{64}\.(?:results|alias)$/)) {
       const file = path.join(paths.records, folder, name);
-      const record = readJson(file) as CacheRecord | undefined;
+      const record = toCacheRecord(readJson(file));
       listed.push({ file, key: `sha256:${name.slice(0, 64)}` as Digest, record, mtime });
     }
   }

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { DiffId, Digest } from '../../oci/digest.js';
 import type { StorePaths } from '../paths.js';
+import { toDigestFact } from '../stored-json.js';
 import { standsOn } from './cache-refs.js';
 import { depthBy } from './depth.js';
 import { readJson, type Listing, type ListedRecord } from './listing.js';
@@ -119,8 +120,8 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
       case 'tree':
         return reach.trees.has(rest);
       case 'tag': {
-        const fact = readJson(path.join(paths.facts, name)) as { readonly digest?: Digest } | undefined;
-        return fact?.digest !== undefined && reach.blobs.has(fact.digest);
+        const fact = toDigestFact(readJson(path.join(paths.facts, name)));
+        return fact !== undefined && reach.blobs.has(fact.digest);
       }
       default:
         return !all;

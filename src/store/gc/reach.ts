@@ -2,10 +2,11 @@ import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { hasCode } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
-import type { DiffId, Digest } from '../../oci/digest.js';
+import { isDigest, type DiffId, type Digest } from '../../oci/digest.js';
 import type { HeldKind } from '../lease-file.js';
 import type { StorePaths } from '../paths.js';
 import type { LayerFact, RefRecord } from '../refs.js';
+import { toLayerFact, toRefRecord, toTreeFact } from '../stored-json.js';
 import { readJson, type Listing } from './listing.js';
 
 /** What a blob leads to, if it is a document that does. */
@@ -92,19 +93,18 @@ export class Reach {
 }
 
 export function readRef(paths: StorePaths, id: string): RefRecord | undefined {
-  return readJson(path.join(paths.refs, `${id}.json`)) as RefRecord | undefined;
+  return toRefRecord(readJson(path.join(paths.refs, `${id}.json`)));
 }
 
 export function readLayer(paths: StorePaths, id: string): LayerFact | undefined {
-  return readJson(path.join(paths.refs, `${id}.layer.json`)) as LayerFact | undefined;
+  return toLayerFact(readJson(path.join(paths.refs, `${id}.layer.json`)));
 }
 
 /** Names of the trees of a ref, in all dialects; `files`: those of the ref. */
 export function treesOf(paths: StorePaths, id: string, files: readonly string[]): readonly string[] {
   const faces = files.filter((name) => name !== `${id}.json` && name !== `${id}.layer.json`);
   return faces.flatMap((name) => {
-    const fact = readJson(path.join(paths.refs, name)) as { readonly tree?: string } | undefined;
-    return fact?.tree === undefined ? [] : [fact.tree];
+    return toTreeFact(readJson(path.join(paths.refs, name)))?.tree ?? [];
   });
 }
 
@@ -112,7 +112,7 @@ export function treesOf(paths: StorePaths, id: string, files: readonly string[])
 export function childrenOf(paths: StorePaths, digest: Digest): readonly Digest[] {
   const links = readLinks(paths.blob(digest));
   const named = [...(links.manifests ?? []), ...(links.config ? [links.config] : []), ...(links.layers ?? [])];
-  return named.flatMap((one) => (typeof one?.digest === 'string' ? [one.digest] : []));
+  return named.flatMap((one) => (typeof one?.digest === 'string' && isDigest(one.digest) ? [one.digest] : []));
 }
 
 function readLinks(file: string): Links {

@@ -16,8 +16,8 @@ export class TreeSizes {
   /** Bytes. */
   of(tree: string): number {
     const fact = path.join(this.#paths.facts, TreeSizes.factOf(tree));
-    const known = readJson(fact) as { readonly size?: number } | undefined;
-    if (known?.size !== undefined) return known.size;
+    const known = readJson(fact) as { readonly size?: unknown } | null | undefined;
+    if (typeof known?.size === 'number') return known.size;
     const size = diskUsage(path.join(this.#paths.trees, tree));
     this.#keep(fact, JSON.stringify({ size }));
     return size;
