@@ -1,6 +1,8 @@
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { hasCode } from '../errors.js';
 import { asFileUser } from './credentials.js';
+import { systemError } from './errno.js';
 
 /** The memory of another process: of the one that had this id when it was opened, also when another has it by now. */
 export class OtherMemory implements Disposable {
@@ -18,11 +20,13 @@ export class OtherMemory implements Disposable {
   /** Up to `size` bytes; fewer where the memory ends. Throws EIO where there is none. */
   read(address: bigint, size: number): Buffer {
     const bytes = Buffer.alloc(size);
+    requireUserAddress(address);
     return bytes.subarray(0, readSync(this.#fd, bytes, 0, size, address));
   }
 
   /** Throws EIO where there is none. */
   write(address: bigint, bytes: Buffer): void {
+    requireUserAddress(address);
     writeSync(this.#fd, bytes, 0, bytes.length, Number(address));
   }
 
@@ -30,6 +34,14 @@ export class OtherMemory implements Disposable {
     closeSync(this.#fd);
   }
 }
+
+/** A process can give any number as an address. Those beyond `MAX_ADDRESS` Node.js cannot take, or not exactly. */
+function requireUserAddress(address: bigint): void {
+  if (address >= MAX_ADDRESS) throw systemError(constants.errno.EIO, 'pread');
+}
+
+/** Above is the kernel's memory, or what a program gets only if it asks for more than 47 bits. */
+const MAX_ADDRESS = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**
  * What `look` gives, which asks /proc about a process of any user. Without CAP_SYS_PTRACE /proc answers about those only that
