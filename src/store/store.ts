@@ -12,6 +12,7 @@ import { ImageStore } from './images.js';
 import { holdsNothing, LeaseFile, type Holding } from './lease-file.js';
 import { Lease, sweepDeadLeases } from './leases.js';
 import { StorePaths } from './paths.js';
+import { refusePlantedRoot } from './planted-root.js';
 import { RecordStore } from './records.js';
 import { RefStore } from './refs.js';
 
@@ -64,14 +65,16 @@ export class Store {
 
   /**
    * Opens the store for a job, making it if absent, and takes the job's lease. What dead jobs left is swept.
-   * Throws STORE_INVALID for a store of a later version, STORE_UNAVAILABLE and DISK_FULL.
+   * Throws STORE_INVALID for a store of a later version and one that somebody else has planted, STORE_UNAVAILABLE and DISK_FULL.
    */
   static async open(root: string, { signal }: Cancel): Promise<OpenStore> {
     const paths = new StorePaths(root);
     try {
+      refusePlantedRoot(root);
       if ((await readVersion(paths)) !== VERSION) {
         // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
         makeRoot(root);
+        refusePlantedRoot(root); // in the meantime it may have been made
         await mkdir(path.join(root, 'locks'), { recursive: true });
         await withLock(paths.lock('store'), signal, () => prepare(paths));
       }
