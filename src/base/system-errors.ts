@@ -2,7 +2,7 @@ import { BuildError, hasCode } from './errors.js';
 
 /**
  * Turns the system errors that a user can cause and mend (a full disk, missing permission, a read-only file system, too
- * many open files) into BuildErrors; gives anything else back as it is. `doing` says what was tried: "writing the
+ * many open files, names that are too long) into BuildErrors; gives anything else back as it is. `doing` says what was tried: "writing the
  * store", "unpacking `node:20`".
  */
 export function explainSystemError(error: unknown, doing: string): unknown {
@@ -17,6 +17,12 @@ export function explainSystemError(error: unknown, doing: string): unknown {
     const why = hasCode(error, 'EROFS') ? 'the file system is read-only' : 'permission denied';
     return new BuildError('STORE_UNAVAILABLE', `${why} while ${doing}`, {
       hint: 'put the store where this user may write with `--root` or `SLIPWAY_ROOT`',
+      cause: error,
+    });
+  }
+  if (hasCode(error, 'ENAMETOOLONG')) {
+    return new BuildError('UNSUPPORTED', `a path is longer than the system allows while ${doing}`, {
+      hint: 'with the folder of the store in front it may have 4095 bytes: look for directories that are nested too deep',
       cause: error,
     });
   }

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { makeTar } from '../support/tar.js';
 import { isRoot, test } from '../support/workspace.js';
@@ -101,6 +102,16 @@ RUN echo new > /tmp/new && mv /tmp/new /${bundle} && mv /${bundle} /${bundle}.ol
     const devices = readFileSync('/proc/net/dev', 'latin1').trim().split('\n').length - 2;
     expect((await work.build(['--network', 'host'])).stderr).toContain(`devices: ${devices}`);
     expect((await work.build(['--network', 'none'])).stderr).toContain('devices: 1');
+  });
+
+  test('directories too deep for the machine are an error, and a prune removes them', async ({ work }) => {
+    const nest = 'n=$(printf %0200d 0); for i in $(seq 30); do mkdir $n; cd $n; done';
+    work.dockerfile(`FROM busybox\nRUN mkdir /deep; cd /deep; ${nest}; true\n`);
+    const { code, stderr } = await work.tryBuild([]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: a path is longer than the system allows/m);
+    await work.run(['prune', '--all', '--force']);
+    expect(['work', 'trees'].flatMap((name) => readdirSync(path.join(work.root, name)))).toEqual([]);
   });
 
   test('what it leaves running does not hold up the build', async ({ work }) => {
