@@ -35,22 +35,20 @@ export function partLinks(root: ByteString, { signal }: Cancel): void {
 }
 
 /**
- * Gives files of their own to the names below `root` that share a file with a name elsewhere. Leaves out what lies so deep that
+ * Gives files of their own to `root` and the names below it that share a file with a name elsewhere. Leaves out what lies so deep that
  * the kernel takes no path of it.
  */
 export function partFromElsewhere(root: ByteString): void {
   const linked = new Map<string, { readonly nlink: bigint; readonly names: ByteString[] }>();
-  const walk = (dir: ByteString): void => {
-    for (const name of readdirSync(toFsPath(dir), 'latin1')) {
-      const full = `${dir}/${name}`;
-      if (full.length >= PATH_MAX) continue;
-      const stat = lstatSync(toFsPath(full), { bigint: true });
-      if (stat.isDirectory()) walk(full);
-      else if (stat.nlink > 1n) {
-        const inode = `${stat.dev}:${stat.ino}`;
-        const { names } = linked.get(inode) ?? { names: [] };
-        linked.set(inode, { nlink: stat.nlink, names: [...names, full] });
-      }
+  const walk = (full: ByteString): void => {
+    if (full.length >= PATH_MAX) return;
+    const stat = lstatSync(toFsPath(full), { bigint: true });
+    if (stat.isDirectory()) {
+      for (const name of readdirSync(toFsPath(full), 'latin1')) walk(`${full}/${name}`);
+    } else if (stat.nlink > 1n) {
+      const inode = `${stat.dev}:${stat.ino}`;
+      const { names } = linked.get(inode) ?? { names: [] };
+      linked.set(inode, { nlink: stat.nlink, names: [...names, full] });
     }
   };
   walk(root);

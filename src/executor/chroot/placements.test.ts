@@ -156,6 +156,24 @@ test('a moved directory that the process has removed or replaced by a link is em
   }
 });
 
+test('a part of a moved directory is copied from where that is; a file is moved as well', async () => {
+  const { placements, at } = makePlace();
+  mkdirSync(at('home/sub'));
+  writeFileSync(at('home/sub/f'), 'part');
+  writeFileSync(at('home/file'), 'old');
+  await placements.place('/data/all', { kind: 'moved', source: at('home') }, opts);
+  await placements.place('/part', { kind: 'copy', source: at('home/sub') }, opts);
+  expect(readFileSync(at('root/part/f'), 'utf8')).toBe('part');
+  placements.remove();
+  await placements.place('/one', { kind: 'moved', source: at('home/file') }, opts);
+  linkSync(at('root/one'), at('root/two'));
+  writeFileSync(at('root/one'), 'new');
+  placements.remove();
+  writeFileSync(at('root/two'), 'later');
+  expect([readdirSync(at('home')).sort(), readFileSync(at('home/file'), 'utf8')]).toEqual([['file', 'sub'], 'new']);
+  expect(readdirSync(at('root')).sort()).toEqual(['data', 'etc', 'two']);
+});
+
 test('a link in the place of a directory above where it belongs leads nothing out of the store', async () => {
   for (const how of ['by itself', 'after a crash']) {
     const { placements, notes, at } = makePlace();

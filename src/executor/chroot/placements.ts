@@ -31,11 +31,17 @@ export type Placement =
   /** A file, socket or directory of the machine. What is written to the copy is thrown away; a socket leads to its own. */
   | { readonly kind: 'copy'; readonly source: string }
   /**
-   * A directory on the same file system, which is itself there and goes home with all that was written to it; what the process
+   * A directory or file on the same file system, which is itself there and goes home with all that was written to it; what the process
    * has linked to files of the root has files of its own then, as where a mount keeps it from linking. Placed once more, it
    * is there as a link to where it is.
    */
   | { readonly kind: 'moved'; readonly source: string };
+
+interface Link {
+  readonly kind: 'link';
+  /** As a process in the root names it. */
+  readonly to: ByteString;
+}
 
 export interface PlacementDirs {
   /** For what had to make room. Empty, outside of the root, on its file system; for these placements alone. */
@@ -50,8 +56,8 @@ interface Placed {
   readonly parentIdentity: string;
   /** What was there before, if anything. */
   readonly aside: ByteString | undefined;
-  /** Of a directory that was moved here: its name, and the same without links above it. */
-  moved: { readonly source: string; readonly home: string } | undefined;
+  /** Of what was moved here: its name, the same without links above it, and whether it is a directory. */
+  moved: { readonly source: string; readonly home: string; readonly isDirectory: boolean } | undefined;
   readonly closers: (() => void)[];
 }
 
@@ -76,7 +82,8 @@ export class Placements {
    * Places at `target`, a path inside the root whose links are followed there. What is above it is made where it is missing,
    * which only happens inside of other placements (see `makeMountStubs`). Throws RUN_FAILED if a directory is in the way.
    */
-  async place(target: ByteString, what: Placement, opts: Cancel): Promise<void> {
+  async place(target: ByteString, wanted: Placement, opts: Cancel): Promise<void> {
+    const what = this.#found(wanted);
     const path = `${this.#root}/${resolveInRoot(this.#root, target)}`;
     const { parent, name } = split(path);
     mkdirSync(toFsPath(parent), { recursive: true, mode: 0o755 });
@@ -100,12 +107,20 @@ export class Placements {
     setTimes(parent, times);
   }
 
+  /** What is to be placed may lie in a directory that has been moved. */
+  #found(what: Placement): Placement | Link {
+    const there = 'source' in what ? this.#moved(what.source) : undefined;
+    if (there === undefined) return what;
+    if (what.kind === 'moved') return { kind: 'link', to: there };
+    return { kind: 'copy', source: toText(`${this.#root}${there}`) };
+  }
+
   /** Takes everything out again, the last one first. Nothing of the RUN may be running any more. */
   remove(): void {
     for (let one = this.#placed.pop(); one; one = this.#placed.pop()) this.#removeOne(one);
   }
 
-  async #make(what: Placement, path: ByteString, placed: Placed, opts: Cancel): Promise<void> {
+  async #make(what: Placement | Link, path: ByteString, placed: Placed, opts: Cancel): Promise<void> {
     switch (what.kind) {
       case 'file':
         writeFileSync(toFsPath(path), what.content, { flag: 'wx' });
@@ -118,15 +133,16 @@ export class Placements {
         makeDir(path, 0o755);
         this.hasDevices = fillDev(path);
         return;
+      case 'link':
+        symlinkSync(toFsPath(what.to), toFsPath(path));
+        return;
       case 'copy':
         await copy(what.source, path, placed.closers, opts);
         return;
       case 'moved': {
-        const there = this.#moved(what.source);
-        if (there !== undefined) return symlinkSync(toFsPath(there), toFsPath(path));
         const home = homeOf(what.source);
         placed.closers.push(noteMove(this.#dirs.notes, home, path));
-        placed.moved = { source: what.source, home };
+        placed.moved = { source: what.source, home, isDirectory: isDirectory(what) };
         move(fromText(home), path);
       }
     }
@@ -146,7 +162,7 @@ export class Placements {
     if (parent !== undefined) {
       const times = timesOf(parent);
       const path = `${parent}/${name}`;
-      if (moved && lstatIfThere(path)?.isDirectory() && isFree(moved.home)) {
+      if (moved && isSameType(path, moved.isDirectory) && isFree(moved.home)) {
         partFromElsewhere(path);
         move(path, fromText(moved.home));
       }
@@ -156,7 +172,7 @@ export class Placements {
     } else if (aside !== undefined) {
       removeAny(aside);
     }
-    if (moved && isFree(moved.home)) mkdirSync(moved.home); // whatever the process did to it: an empty one
+    if (moved?.isDirectory && isFree(moved.home)) mkdirSync(moved.home); // whatever the process did to it: an empty one
     for (const close of closers.reverse()) close();
   }
 
@@ -166,9 +182,14 @@ export class Placements {
   }
 }
 
-function isDirectory(what: Placement): boolean {
-  if (what.kind === 'copy') return statSync(what.source).isDirectory();
+function isDirectory(what: Placement | Link): boolean {
+  if (what.kind === 'copy' || what.kind === 'moved') return statSync(what.source).isDirectory();
   return what.kind !== 'file';
+}
+
+function isSameType(path: ByteString, isDirectory: boolean): boolean {
+  const stat = lstatIfThere(path);
+  return isDirectory ? stat?.isDirectory() === true : stat?.isFile() === true;
 }
 
 async function copy(source: string, path: ByteString, closers: (() => void)[], opts: Cancel): Promise<void> {
