@@ -37,3 +37,13 @@ test('what is in a place of its own is used, whosever it is, and so is the first
     for (let again = 0; again < 2; again++) await (await Store.open(root, opts)).lease.release();
   }
 });
+
+anyTest('a store with a link in the place of a folder is not used: behind it nothing is its own', async () => {
+  for (const name of ['trees', 'blobs', 'tmp', 'work', 'mounts']) {
+    const root = path.join(makeParent(0o700), 'store');
+    await (await Store.open(root, opts)).lease.release();
+    rmSync(path.join(root, name), { recursive: true });
+    symlinkSync(makeParent(0o700), path.join(root, name));
+    await expect(Store.open(root, opts), name).rejects.toMatchObject({ code: 'STORE_INVALID' });
+  }
+});

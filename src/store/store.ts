@@ -12,7 +12,7 @@ import { ImageStore } from './images.js';
 import { holdsNothing, LeaseFile, type Holding } from './lease-file.js';
 import { Lease, sweepDeadLeases } from './leases.js';
 import { StorePaths } from './paths.js';
-import { refusePlantedRoot } from './planted-root.js';
+import { refuseLinkedFolders, refusePlantedRoot } from './planted-root.js';
 import { RecordStore } from './records.js';
 import { RefStore } from './refs.js';
 
@@ -71,6 +71,7 @@ export class Store {
     const paths = new StorePaths(root);
     try {
       refusePlantedRoot(root);
+      refuseLinkedFolders(paths);
       if ((await readVersion(paths)) !== VERSION) {
         // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
         makeRoot(root);
