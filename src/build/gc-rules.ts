@@ -5,7 +5,6 @@ import { parseSize } from '../base/size.js';
 import { Fault } from '../dockerfile/diagnostic.js';
 import { parseDuration } from '../dockerfile/instructions/duration.js';
 import { configFile } from '../registry/config.js';
-import { parseTable } from '../registry/toml-table.js';
 import type { PruneSpec, SpaceBounds } from '../store/gc/select.js';
 import type { CacheUnit } from '../store/gc/units.js';
 import { parseCacheFilters } from './prune-filters.js';
@@ -66,6 +65,7 @@ export async function loadGcRules(env: NodeJS.ProcessEnv): Promise<GcRules | und
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw new BuildError('CONFIG_INVALID', `cannot read \`${file}\``, { cause: error });
   }
+  const { parseTable } = await import('../registry/toml-table.js'); // nobody without a file pays for it
   const { worker: table } = parseTable(text, file, { schema: config, keysAt, likeness: 'buildkitd.toml' });
   if (!table?.oci || table.oci.gc === false) return undefined;
   const { networkMode, ...rules } = table.oci;

@@ -3,7 +3,6 @@ import * as v from 'valibot';
 import { BuildError, hasCode } from '../base/errors.js';
 import { NETWORK_MODES, type NetworkMode } from '../executor/network/network-mode.js';
 import { configFile } from '../registry/config.js';
-import { parseTable } from '../registry/toml-table.js';
 
 /** `SLIPWAY_NETWORK_MODE`; undefined without it. Throws CONFIG_INVALID. */
 export function networkModeOf(env: NodeJS.ProcessEnv): NetworkMode | undefined {
@@ -43,6 +42,7 @@ export async function loadNetworkMode(env: NodeJS.ProcessEnv): Promise<NetworkMo
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'auto';
     throw new BuildError('CONFIG_INVALID', `cannot read \`${file}\``, { cause: error });
   }
+  const { parseTable } = await import('../registry/toml-table.js'); // nobody without a file pays for it
   const { worker } = parseTable(text, file, { schema: config, keysAt: () => [], likeness: 'buildkitd.toml' });
   return worker?.oci?.networkMode ?? 'auto';
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { hasCode } from '../../base/errors.js';
+import { LandingFile } from '../../base/linux/landing-file.js';
 import type { StorePaths } from '../paths.js';
 import { diskUsage } from './disk-usage.js';
 import { readJson } from './listing.js';
@@ -23,11 +24,13 @@ export class TreeSizes {
     return size;
   }
 
-  /** A store that is full, or that may only be read, goes without. Torn it counts as absent: `readJson` takes no part of a file. */
+  /** A store that is full, or that may only be read, goes without. */
   #keep(fact: string, text: string): void {
     try {
       mkdirSync(this.#paths.facts, { recursive: true });
-      writeFileSync(fact, text);
+      using file = LandingFile.open(fact);
+      writeSync(file.fd, text);
+      file.land();
     } catch (error) {
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES')) throw error;
     }
