@@ -23,6 +23,8 @@ export interface OciRuntimeOptions {
   /** Directory for bundles and the runtime's state, best on a tmpfs. */
   readonly stateDir: string;
   readonly userNamespace: UserNamespace;
+  /** What is `/dev/null` for the process; the machine's where it is undefined. */
+  readonly nullDevice?: string | undefined;
   /** Environment of the runtime itself; what runs inside gets `RunSpec.env` only. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -65,11 +67,12 @@ export class OciRuntime implements Executor {
   }
 
   #writeBundle(bundle: string, spec: RunSpec, cwd: string, modes: ReadonlyMap<string, number>): void {
-    const { runtime, userNamespace, env } = this.#options;
+    const { runtime, userNamespace, nullDevice, env } = this.#options;
     const mountProgram = runtime.name === 'crun' && userNamespace === 'none' ? requireMount(env) : undefined;
     const config = ociSpec(spec, {
       userNamespace,
       seccomp: runtime.seccomp,
+      ...(nullDevice !== undefined && { nullDevice }),
       arch: process.arch,
       ownCapabilities: spec.insecure ? ownCapabilities() : [],
       cwd,

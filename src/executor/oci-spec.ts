@@ -6,6 +6,8 @@ export interface SpecOptions {
   /** In one, what only the machine's root may mount is bound instead. */
   readonly userNamespace: UserNamespace;
   readonly seccomp: boolean;
+  /** In the place of the machine's /dev/null. */
+  readonly nullDevice?: string;
   /** Of the process that starts the runtime: what an insecure run gets. */
   readonly ownCapabilities: readonly string[];
   readonly arch: NodeJS.Architecture;
@@ -121,7 +123,12 @@ function systemMounts(spec: RunSpec, opts: SpecOptions): readonly OciMount[] {
     mount('/dev/shm', 'tmpfs', 'shm', [...quiet, 'mode=1777', `size=${SHM_SIZE}`]),
     mount('/dev/mqueue', 'mqueue', 'mqueue', quiet),
     ...(opts.userNamespace === 'none' ? DEVICES : []).map((name) =>
-      mount(`/dev/${name}`, 'bind', `/dev/${name}`, ['bind', 'nosuid', 'noexec', 'dev']),
+      mount(`/dev/${name}`, 'bind', name === 'null' ? (opts.nullDevice ?? '/dev/null') : `/dev/${name}`, [
+        'bind',
+        'nosuid',
+        'noexec',
+        'dev',
+      ]),
     ),
     sys(spec, opts),
     mount('/etc/resolv.conf', 'bind', opts.resolvConf, ['bind', 'ro', 'nosuid', 'nodev']),

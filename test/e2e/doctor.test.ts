@@ -161,7 +161,9 @@ function inContainer(work: Workspace, script: string): readonly string[] {
   const edit = `const c=JSON.parse(require('fs').readFileSync('${bundle}/config.template'));c.process.args=process.argv.slice(1);require('fs').writeFileSync('${bundle}/config.json',JSON.stringify(c))`;
   writeFileSync(
     start,
-    `#!/bin/sh\nset -e\n${script}\nmount --rbind / ${bundle}/rootfs\n"${process.execPath}" -e "${edit}" -- "$@"\n` +
+    `#!/bin/sh\nset -e\n${script}\nmount --rbind / ${bundle}/rootfs\n` +
+      // Of its own: runc makes links and devices in it, which are not for this machine.
+      `mount -t tmpfs tmpfs ${bundle}/rootfs/dev\n"${process.execPath}" -e "${edit}" -- "$@"\n` +
       `exec runc --root ${work.path('state')} run --bundle ${bundle} slipway-doctor-$$\n`,
   );
   chmodSync(start, 0o755);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { makeTar } from '../support/tar.js';
@@ -39,6 +39,17 @@ END
     expect(built.text('w/me')).toBe('app\n/home/app\n');
     expect(built.owner('w/me')).toBe('644 1000:1000');
     expect(built.text('w/doc')).toBe('here\nand there\n');
+  });
+
+  test("the machine's devices stay whose they are, whoever runs", async ({ work }) => {
+    const before = statSync('/dev/null');
+    work.dockerfile(
+      'FROM busybox\nUSER 1234\nRUN test -c /dev/null && echo > /dev/null && stat -c %a /dev/null > /tmp/mode\n',
+    );
+    const built = await work.build();
+    expect(built.text('tmp/mode')).toBe('666\n');
+    const { uid, gid, mode } = statSync('/dev/null');
+    expect({ uid, gid, mode }).toEqual({ uid: before.uid, gid: before.gid, mode: before.mode });
   });
 
   test('leaves no mount point, resolv.conf or hosts in a layer, though it sees them', async ({ work }) => {

@@ -9,11 +9,13 @@ import type { Executor } from '../../executor/types.js';
 import type { TreeParts } from '../local-machine.js';
 import type { Store } from '../../store/store.js';
 import { chrootSupport } from './chroot-support.js';
+import { makeOwnNull } from './own-null.js';
 import { scratch } from '../scratch.js';
 import { userNamespaceOf } from '../worker-kind.js';
 
 let runtime: ReturnType<typeof findRuntime> | undefined;
 let runDir: string | undefined;
+let ownNull: string | undefined;
 
 /** An executor with a folder of its own for bundles and other files of the run; gone with it. */
 export interface RunSupport {
@@ -32,7 +34,13 @@ export function executorFor({ store, kind }: TreeParts): RunSupport {
   const privateDir = path.join(stateDir, 'private');
   mkdirSync(privateDir, { mode: 0o711 });
   return {
-    executor: new OciRuntime({ runtime, stateDir, userNamespace: userNamespaceOf(kind), env: process.env }),
+    executor: new OciRuntime({
+      runtime,
+      stateDir,
+      userNamespace: userNamespaceOf(kind),
+      nullDevice: ownNull,
+      env: process.env,
+    }),
     dir: work.dir,
     privateDir,
     [Symbol.dispose]: () => {
@@ -52,5 +60,6 @@ function mountRunDir(store: Store): string {
   const dir = path.join(store.paths.work(store.leaseId), 'run');
   mkdirSync(dir, { recursive: true });
   mount({ source: 'tmpfs', target: fromText(dir), type: 'tmpfs', flags: MS.NOSUID | MS.NODEV, data: 'mode=0700' });
+  ownNull = makeOwnNull(dir);
   return dir;
 }
