@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { exampleBuild, EXAMPLE_IMAGES } from '../../scripts/example.mjs';
 import { layoutFaults } from '../support/check-layout.js';
 import { slipway, slipwayOk, startSlipway } from '../support/slipway.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { test } from '../support/workspace.js';
+import { firstStatus, freePort } from '../support/answering.js';
 
 /** From base to OCI layout; `npm test` makes them and says where they are. */
 const bases = process.env['SLIPWAY_TEST_BASES'];
@@ -80,23 +79,3 @@ describe.skipIf(!bases)('the main job: examples/node, before and after (needs SL
     expect((await slipway(['compare', 'nosuch:1', EXAMPLE_IMAGES[1]!.tag], { env })).code).toBe(1);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Status of the first answer that comes, within half a minute. */
-async function firstStatus(url: string): Promise<number> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return (await fetch(url)).status;
-    } catch (error) {
-      if (tries > 150) throw error;
-      await sleep(200);
-    }
-  }
-}

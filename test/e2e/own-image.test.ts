@@ -1,7 +1,5 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { EXAMPLE, trustFlags } from '../../scripts/example.mjs';
 import { packageRoot } from '../../src/base/package-root.js';
@@ -14,6 +12,7 @@ import { test } from '../support/registry-workspace.js';
 import { slipwayOk } from '../support/slipway.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import type { Workspace } from '../support/workspace.js';
+import { firstStatus, freePort } from '../support/answering.js';
 
 // Slipway's own image, run by Debian's Docker engine as it runs any image: no privileges, the usual seccomp profile.
 
@@ -233,24 +232,4 @@ describe.skipIf(missing)(`Slipway in a container${missing === undefined ? '' : `
 /** The name of a base as a part of a path. */
 function slug(name: string): string {
   return name.replace(':', '-');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Status of the first answer that comes, within half a minute. */
-async function firstStatus(url: string): Promise<number> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return (await fetch(url)).status;
-    } catch (error) {
-      if (tries > 150) throw error;
-      await sleep(200);
-    }
-  }
 }
