@@ -13,7 +13,7 @@ import { fail, say } from './say.mjs';
 export const NEWER_DOCKERD = '/var/cache/slipway/newer-dockerd';
 
 /** What runs a container, and what puts the folder in the place of `/`. */
-const PACKAGES = ['docker.io', 'docker-cli', 'containerd', 'runc', 'mount'];
+const PACKAGES = ['docker.io', 'docker-cli', 'docker-buildx', 'containerd', 'runc', 'mount'];
 
 /** Gives the folder; makes it if it is not there. */
 export async function newerDockerd(folder = NEWER_DOCKERD, suite = 'unstable') {

@@ -51,8 +51,12 @@ export class BuildKit {
     this.#ended = new Promise((resolve) => daemon.once('close', () => resolve()));
   }
 
-  /** `dir` is made. */
-  static async start({ buildkitd, buildctl, runtime }: BuildKitPrograms, dir: string): Promise<BuildKit> {
+  /** `dir` is made; `more` are further arguments of buildkitd. */
+  static async start(
+    { buildkitd, buildctl, runtime }: BuildKitPrograms,
+    dir: string,
+    more: readonly string[] = [],
+  ): Promise<BuildKit> {
     const root = path.join(dir, 'root');
     mkdirSync(root, { recursive: true });
     const log = openSync(path.join(dir, 'log'), 'w');
@@ -62,7 +66,7 @@ export class BuildKit {
     const address = ['--root', root, '--addr', `unix://${dir}/socket`];
     const worker = ['--containerd-worker=false', '--oci-worker=true', '--oci-worker-binary', runtime];
     const storage = ['--oci-worker-snapshotter', 'overlayfs', '--oci-worker-gc=false'];
-    const argv = [...mounts, ...within, buildkitd, ...address, ...worker, ...storage];
+    const argv = [...mounts, ...within, buildkitd, ...address, ...worker, ...storage, ...more];
     const daemon = spawn('setpriv', argv, { stdio: ['ignore', log, log] });
     closeSync(log);
     const buildkit = new BuildKit(daemon, buildctl, dir);
