@@ -11,8 +11,12 @@ import { ResultCache } from '../worker/result-cache.js';
 import { opRunners } from '../worker/runners.js';
 import { expectedDialect } from './isolation.js';
 
-/** Ops that may execute at once; most of the time they wait for a disk or for a process. */
-const PARALLELISM = 8;
+/**
+ * Ops that may execute at once. A RUN takes of this program no more than a mount, a child and a pipe, and how much of the
+ * machine it takes is the user's affair: as many as a Dockerfile has run beside each other, as in BuildKit, which sets no
+ * limit. This one only keeps a file of a thousand stages from a thousand processes.
+ */
+const PARALLELISM = { processes: 64, others: 8 };
 
 export interface Evaluation {
   readonly store: Store;

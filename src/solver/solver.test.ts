@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { BuildError } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import type { BuildEvent } from '../job/events.js';
-import type { Edge, Vertex } from '../llb/types.js';
+import type { Edge, Op, Vertex } from '../llb/types.js';
 import { makeVertex } from '../llb/vertex.js';
 import { digestOf, type Digest } from '../oci/digest.js';
 import { solve } from './solver.js';
@@ -19,6 +19,8 @@ interface Fake {
   readonly transient?: boolean;
   readonly ignoreCache?: boolean;
   readonly exec?: (signal: AbortSignal) => Promise<void>;
+  /** It starts a process, as a RUN. */
+  readonly isProcess?: boolean;
 }
 
 class MemoryCache implements CacheStore<string> {
@@ -52,13 +54,22 @@ beforeEach(() => {
   events = [];
 });
 
+function source(name: string): Op {
+  return { kind: 'source', identifier: `fake://${name}`, attrs: {} };
+}
+
+function process(name: string): Op {
+  const meta = { args: [name], env: [], cwd: '/', user: '' };
+  return { kind: 'exec', meta, mounts: [], network: 'none', security: 'sandbox' };
+}
+
 /** Solves for the last fake. */
 async function run(fakes: readonly Fake[], signal = new AbortController().signal): Promise<string> {
   const vertices = new Map<string, Vertex>();
   const byDigest = new Map<Digest, Fake>();
   for (const fake of fakes) {
     const inputs = (fake.inputs ?? []).map((name): Edge => ({ vertex: vertices.get(name)!, output: 0 }));
-    const op = { kind: 'source' as const, identifier: `fake://${fake.name}`, attrs: {} };
+    const op = fake.isProcess ? process(fake.name) : source(fake.name);
     const options = { name: fake.name, ignoreCache: fake.ignoreCache ?? false };
     const vertex = makeVertex(op, inputs, { os: 'linux', architecture: 'amd64' }, options);
     vertices.set(fake.name, vertex);
@@ -83,6 +94,7 @@ async function run(fakes: readonly Fake[], signal = new AbortController().signal
     };
   };
   let nonce = 0;
+  const parallelism = { processes: 12, others: 4 };
   const job: JobContext = {
     signal,
     emit: (event) => events.push(event),
@@ -90,7 +102,7 @@ async function run(fakes: readonly Fake[], signal = new AbortController().signal
     session: { contexts: new Map() },
   };
   const target: Edge = { vertex: [...vertices.values()].at(-1)!, output: 0 };
-  return await solve(target, { resolve, cache, parallelism: 4, nonce: () => `n${nonce++}${Math.random()}` }, job);
+  return await solve(target, { resolve, cache, parallelism, nonce: () => `n${nonce++}${Math.random()}` }, job);
 }
 
 function completed(cached: boolean): string[] {
@@ -304,6 +316,25 @@ function meeting(size: number): () => Promise<void> {
     }
   };
 }
+
+test('processes run at the same time, and beside what works in this one', async () => {
+  const [processes, others] = [meeting(12), meeting(4)];
+  const names = Array.from({ length: 16 }, (_, i) => `step-${i}`);
+  const steps = names.map((name, i) => (i < 12 ? { name, isProcess: true, exec: processes } : { name, exec: others }));
+  await run([...steps, { name: 'all', inputs: names }]);
+});
+
+test('of what works in this process only so much runs at the same time', async () => {
+  let [running, most] = [0, 0];
+  const exec = async (): Promise<void> => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    running--;
+  };
+  const names = Array.from({ length: 12 }, (_, i) => `step-${i}`);
+  await run([...names.map((name) => ({ name, exec })), { name: 'all', inputs: names }]);
+  expect(most).toBe(4);
+});
 
 test('stages that are copied one after the other run at the same time', async () => {
   const exec = meeting(3);

@@ -38,7 +38,8 @@ class Evaluation<R> {
   readonly #probes = new Map<VertexDigest, Promise<Probe<R>>>();
   readonly #results = new Map<VertexDigest, Promise<readonly R[]>>();
   readonly #reported = new Set<VertexDigest>();
-  readonly #places: Semaphore;
+  readonly #processes: Semaphore;
+  readonly #others: Semaphore;
   /** Settled once an op whose result can be cached has to run: this is not a build that only looks things up. */
   readonly #moving: Promise<void>;
   #move!: () => void;
@@ -48,7 +49,8 @@ class Evaluation<R> {
     this.#options = options;
     this.#job = job;
     this.#abort = abort;
-    this.#places = new Semaphore(options.parallelism);
+    this.#processes = new Semaphore(options.parallelism.processes);
+    this.#others = new Semaphore(options.parallelism.others);
     this.#moving = new Promise((resolve) => (this.#move = resolve));
   }
 
@@ -205,7 +207,8 @@ class Evaluation<R> {
     if (probe.cached) return probe.cached;
     if (probe.key) this.#move();
     const inputs = await Promise.all(vertex.inputs.map((edge) => this.#output(edge)));
-    return await this.#places.run(this.#job.signal, async () => {
+    const places = vertex.op.kind === 'exec' ? this.#processes : this.#others;
+    return await places.run(this.#job.signal, async () => {
       if (!probe.key || vertex.options.ignoreCache) return await this.#execute(vertex, inputs, probe);
       const { cache } = this.#options;
       return await cache.alone(probe.key, this.#job.signal, async () => {

@@ -45,11 +45,19 @@ export interface CacheStore<R> {
   save(names: readonly CacheKey[], key: CacheKey, results: readonly R[]): Promise<void>;
 }
 
+/** Each 1 or more. */
+export interface Parallelism {
+  /** Of `exec`, each of which starts a process that this one only waits for. */
+  readonly processes: number;
+  /** Of all others together. */
+  readonly others: number;
+}
+
 export interface SolverOptions<R> {
   readonly resolve: (vertex: Vertex) => OpRunner<R>;
   readonly cache: CacheStore<R>;
-  /** Ops that may execute at once, 1 or more. */
-  readonly parallelism: number;
+  /** Ops that may execute at once. */
+  readonly parallelism: Parallelism;
   /** Fresh randomness for the key of a vertex that must not reuse an older result. */
   readonly nonce: () => string;
 }
