@@ -27,6 +27,8 @@ export interface OpenView {
 export interface OpenOptions extends Cancel {
   /** Milliseconds since 1970: of the root of an image, whose time no layer says. */
   readonly now?: number;
+  /** Contents are hardly read, so no layer need be unpacked for them. */
+  readonly namesOnly?: boolean;
 }
 
 /** Opens what ops read. `trees` is there where trees can be mounted. */
@@ -57,8 +59,9 @@ export class RefViews {
   }
 
   /**
-   * Through tables of contents where every change has one and its bytes lie plain, else as a mounted tree. Where there are no
-   * trees, or they do not show which names are one file, what lies compressed is made plain when it is read.
+   * Through tables of contents where every change has one and its bytes lie plain, or where names will do; else as a mounted
+   * tree. Where there are no trees, or they do not show which names are one file, what lies compressed is made plain when it
+   * is read.
    */
   async openRef(ref: RefId, opts: OpenOptions): Promise<OpenView> {
     if (ref === null)
@@ -66,7 +69,9 @@ export class RefViews {
     const layers = await this.#layersOf(ref);
     const readable = layers?.every((layer) => isPlainLayer(layer.blob.mediaType)) ?? false;
     const made = Math.floor(((await this.#store.refs.load(ref))?.createdAt ?? opts.now ?? 0) / 1000);
-    if (layers && (readable || !this.#trees || this.#trees.partsLinks)) return this.#overLayers(layers, made, opts);
+    if (layers && (readable || opts.namesOnly || !this.#trees || this.#trees.partsLinks)) {
+      return this.#overLayers(layers, made, opts);
+    }
     if (!this.#trees) throw new Error(`the ref ${ref} is a tree, and this process cannot mount it`);
     const mounted = await this.#trees.mount(ref, opts);
     const root = fromText(mounted.root);

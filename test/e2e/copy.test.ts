@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { test } from '../support/workspace.js';
 
@@ -146,5 +146,17 @@ COPY f /chain/
     const other = [...(await work.build(['-f', `${work.context}/Other`])).tree.keys()];
     expect(other).toEqual(expect.arrayContaining(['a.log', 'node_modules/x']));
     expect(other.filter((name) => name.startsWith('src'))).toEqual([]);
+  });
+
+  test('what files are only copied onto is not unpacked, even if they come from a RUN', async ({ work }) => {
+    work.dockerfile(`FROM busybox AS build
+RUN echo 1 > /f
+FROM busybox
+COPY --from=build /f /a
+COPY --from=build /f /b
+`);
+    const built = await work.build();
+    expect([built.text('a'), built.text('b')]).toEqual(['1\n', '1\n']);
+    expect(readdirSync(`${work.root}/trees`)).toHaveLength(2); // busybox, for the RUN, and what that changed
   });
 });

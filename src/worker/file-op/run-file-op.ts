@@ -18,11 +18,15 @@ import { planFileOp } from './plan.js';
  * writes them into a tree, whichever face is wanted.
  */
 export async function runFileOp(request: FileOpRequest, parts: MachineParts, opts: Cancel): Promise<readonly RefId[]> {
-  const { actions, inputs, now } = request;
+  const { actions, inputs, face, now } = request;
   using work = scratch(parts.store);
   const open: OpenView[] = [];
   try {
-    for (const input of inputs) open.push(await parts.views.open(input, { ...opts, now }));
+    for (const [i, input] of inputs.entries()) {
+      // what a layer is laid on need not be a tree, if nothing is taken from it
+      const namesOnly = face === 'layer' && !actions.some((action) => action.secondaryInput === i);
+      open.push(await parts.views.open(input, { ...opts, now, namesOnly }));
+    }
     const sets = await planFileOp(
       actions,
       open.map((one) => one.view),
