@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { BuildError } from '../base/errors.js';
 import type { JobContext } from '../job/context.js';
 import type { Edge } from '../llb/types.js';
 import { solve } from '../solver/solver.js';
@@ -31,16 +32,27 @@ export async function evaluate(target: Edge | undefined, evaluation: Evaluation,
   if (!target) return null;
   const { store, machines, sources, isolation } = evaluation;
   const plan = { faces: wantedFaces(target.vertex), branching: branchingSteps(target.vertex) };
-  const result = await solve(
-    target,
-    {
-      resolve: opRunners(machines, sources, plan, store.refs),
-      cache: new ResultCache(store, await expectedDialect(store, isolation)),
-      parallelism: PARALLELISM,
-      nonce: () => randomBytes(16).toString('hex'),
-    },
-    job,
-  );
+  const options = {
+    resolve: opRunners(machines, sources, plan, store.refs),
+    cache: new ResultCache(store, await expectedDialect(store, isolation)),
+    parallelism: PARALLELISM,
+    nonce: () => randomBytes(16).toString('hex'),
+  };
+  const result = await rememberingContexts(machines, job, () => solve(target, options, job));
   if (result.kind !== 'ref') throw new Error('the target is a local directory');
   return result.ref;
+}
+
+/** What local directories looked like is worth to be known also after a step that failed, but not where it was wrong. */
+async function rememberingContexts<T>(machines: Machines, { signal }: JobContext, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    if (error instanceof BuildError && error.code === 'CONTEXT_INVALID') await machines.forgetContexts();
+    else if (!signal.aborted) await machines.rememberContexts().catch(() => undefined); // the step's error is the one to tell
+    throw error;
+  }
+  await machines.rememberContexts();
+  return result;
 }

@@ -10,6 +10,7 @@ import { listStore } from '../store/gc/listing.js';
 import type { NamedImage } from '../store/images.js';
 import { withLock } from '../store/lock.js';
 import type { Store } from '../store/store.js';
+import { checkContexts } from './check-contexts.js';
 import { checkTocs } from './check-tocs.js';
 import { withJob, type JobOptions, type OpenJob } from './open-job.js';
 
@@ -72,7 +73,8 @@ async function examine(
   const unhashed = [...listing.blobs.keys()].filter((digest) => !ofImages.hashed.has(digest) && !known.has(digest));
   const ofBlobs = quick ? [] : await checkBlobs(paths, unhashed, ofImages.users, job);
   const ofTocs = await checkTocs(paths, listing, { ...job, withLayers: !quick });
-  const found = [...ofIndex, ...ofImages.damage, ...ofBlobs, ...ofCache, ...ofTocs];
+  const ofContexts = checkContexts(paths, listing);
+  const found = [...ofIndex, ...ofImages.damage, ...ofBlobs, ...ofCache, ...ofContexts, ...ofTocs];
   return {
     damage: found.filter((one) => one.isStill()),
     checked: {

@@ -25,7 +25,7 @@ export function openMachines(options: OpenMachinesOptions): Machines {
   const { store, job, isolation, trustHostCa } = options;
   parseIsolation(isolation); // a wrong name is an error also where no worker is needed
   networkModeOf(process.env); // the same goes for it
-  const contexts = new ContextViews();
+  const contexts = new ContextViews(store.contexts);
   const onProgress = (progress: Progress): void => job.emit({ ...progress, type: 'transfer', at: job.now() });
   const layers = new LayerContent(store, { onProgress });
   return new Machines({

@@ -40,6 +40,10 @@ export class StorePaths {
   get facts(): string {
     return path.join(this.records, 'facts');
   }
+  /** What is known of build contexts, a file each. */
+  get contexts(): string {
+    return path.join(this.root, 'contexts');
+  }
   /** Blobs that had wrong bytes. */
   get damaged(): string {
     return path.join(this.root, 'damaged');

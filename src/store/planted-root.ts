@@ -26,9 +26,23 @@ export function refusePlantedRoot(root: string): void {
  * removed by a garbage collection. Nobody needs such links, since the folders must be on one file system.
  */
 export function refuseLinkedFolders(paths: StorePaths): void {
-  const { root, blobs, tocs, trees, refs, records, facts, damaged, leases, locks, gits, cacheMounts } = paths;
+  const { root, blobs, tocs, trees, refs, records, facts, contexts, damaged, leases, locks, gits, cacheMounts } = paths;
   const parents = [blobs, paths.temp('-'), paths.work('-')].map((one) => path.dirname(one));
-  for (const dir of [blobs, tocs, trees, refs, records, facts, damaged, leases, locks, gits, cacheMounts, ...parents]) {
+  for (const dir of [
+    blobs,
+    tocs,
+    trees,
+    refs,
+    records,
+    facts,
+    contexts,
+    damaged,
+    leases,
+    locks,
+    gits,
+    cacheMounts,
+    ...parents,
+  ]) {
     if (!lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
     throw new BuildError('STORE_INVALID', `\`${path.relative(root, dir)}\` of the store \`${root}\` is a link`, {
       hint: 'put the whole store elsewhere with `--root` or `SLIPWAY_ROOT`',

@@ -8,6 +8,7 @@ import { explainSystemError } from '../base/system-errors.js';
 import type { Cancel } from '../base/abort.js';
 import { withLock } from './lock.js';
 import { BlobStore } from './blobs.js';
+import { ContextFiles } from './context-files.js';
 import { ImageStore } from './images.js';
 import { holdsNothing, LeaseFile, type Holding } from './lease-file.js';
 import { Lease, sweepDeadLeases } from './leases.js';
@@ -47,6 +48,7 @@ export class Store {
   readonly images: ImageStore;
   readonly refs: RefStore;
   readonly records: RecordStore;
+  readonly contexts: ContextFiles;
 
   private constructor(paths: StorePaths, holding: Holding, access: 'read' | 'write' = 'write') {
     this.paths = paths;
@@ -56,6 +58,7 @@ export class Store {
     this.images = new ImageStore(paths, holding);
     this.refs = new RefStore(paths, holding);
     this.records = new RecordStore(paths, holding, access);
+    this.contexts = new ContextFiles(paths, holding, access);
   }
 
   /** Names the job's temporary files. */

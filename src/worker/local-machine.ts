@@ -59,6 +59,7 @@ export interface WorkerOptions {
 /** The ops, done in this process. One that is no worker works on layers alone, and refuses what needs a tree. */
 export class LocalMachine implements Machine {
   readonly #parts: MachineParts;
+  readonly #contexts: ContextViews;
 
   constructor(
     store: Store,
@@ -67,6 +68,7 @@ export class LocalMachine implements Machine {
     layers = new LayerContent(store),
     worker?: WorkerOptions,
   ) {
+    this.#contexts = contexts;
     const trees = kind && openTrees(kind, { store, layers, onProgress: worker?.onProgress });
     const networks = kind && openNetworks(kind, store, worker);
     this.#parts = { store, layers, trees, kind, networks, views: new RefViews(store, layers, contexts, trees) };
@@ -98,7 +100,8 @@ export class LocalMachine implements Machine {
   }
 
   async contentDigest({ input, selection }: ContentRequest, opts: Cancel): Promise<Digest> {
-    using open = await this.#parts.views.open(input, opts);
+    if (input.kind === 'context') return await this.#contexts.contentDigest(input, selection, opts);
+    using open = await this.#parts.views.openRef(input.ref, opts);
     return await contentDigest(open.view, selection, opts);
   }
 

@@ -157,6 +157,16 @@ export class Machines {
     return (this.#kind ??= this.#options.workerKind());
   }
 
+  /** Keeps for the next build what was found out about local directories. */
+  async rememberContexts(): Promise<void> {
+    await this.#options.contexts.remember();
+  }
+
+  /** What was kept of them goes, because it was wrong. */
+  async forgetContexts(): Promise<void> {
+    await this.#options.contexts.forget();
+  }
+
   /** Ends the worker, if one was started. */
   async stop(): Promise<void> {
     const worker = await this.#worker?.catch(() => undefined); // whoever asked for it has got its error

@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { test, type Workspace } from '../support/workspace.js';
@@ -121,8 +130,14 @@ describe('fsck', () => {
     await mendedByBuild(work);
   });
 
-  test('refs, records, tables of contents and facts that cannot be read', async ({ work }) => {
+  test('refs, records, tables of contents, facts and memories of contexts that cannot be read', async ({ work }) => {
     await built(work);
+    const contexts = path.join(work.root, 'contexts');
+    mkdirSync(contexts, { recursive: true });
+    for (const version of ['1.1', '99.1']) {
+      const text = `{"dir":${JSON.stringify(work.context)}}\ncontext ${version} sha256:0\n{}\n`;
+      writeFileSync(path.join(contexts, `of-${version}`), text);
+    }
     const record = files(work, 'records', /\.results$/)[0]!;
     const ref = files(work, 'refs', /\/r[0-9a-f]+\.json$/)[0]!;
     const fact = files(work, 'records/facts')[0]!;
@@ -130,9 +145,10 @@ describe('fsck', () => {
     for (const file of [record, ref, fact, toc!]) truncateSync(file, 10);
     writeFileSync(other!, readFileSync(other!, 'utf8').replace('"size":', '"mode":'));
     const { damage, code } = await fsck(work);
-    expect([damage.length, code]).toEqual([5, 1]);
+    expect([damage.length, code]).toEqual([6, 1]);
     expect((await fsck(work, '--repair')).code).toBe(0);
-    for (const file of [record, fact, toc!]) expect(existsSync(file)).toBe(false);
+    expect(existsSync(path.join(contexts, 'of-99.1'))).toBe(true); // another version may read it
+    for (const file of [path.join(contexts, 'of-1.1'), record, fact, toc!]) expect(existsSync(file)).toBe(false);
     expect(await fsck(work)).toMatchObject({ damage: [], code: 0 });
     await mendedByBuild(work);
   });

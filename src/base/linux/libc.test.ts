@@ -1,6 +1,7 @@
 import {
   closeSync,
   ftruncateSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -26,6 +28,8 @@ import { libc, libcNames } from './libc.js';
 import { MS, bindMount, mount, setMountAttributes, unmount } from './mount.js';
 import { becomeSubreaper, dieWithParent, killGroup, parentDeathSignal } from './process.js';
 import { renameExchange, renameNoReplace } from './rename.js';
+import { fillRow, STAT_ROW } from '../stat-row.js';
+import { statxAt } from './statx.js';
 import { seekData, seekHole, seekTo } from './sparse.js';
 import { fileSystemType } from './statfs.js';
 import { lgetxattr, llistxattr, lremovexattr, lsetxattr } from './xattr.js';
@@ -108,6 +112,30 @@ test.skipIf(!root)('devices (needs root)', () => {
   const stat = lstatSync(at('device'));
   expect(stat.isBlockDevice()).toBe(true);
   expect([majorOf(stat.rdev), minorOf(stat.rdev)]).toEqual([259, 70_000]);
+});
+
+test('statx gives what lstat gives', () => {
+  writeFileSync(at('plain'), 'text');
+  linkSync(at('plain'), at('plain-2'));
+  symlinkSync('plain', at('link'));
+  mkdirSync(at('folder'));
+  mkfifo(at('pipe'), 0o640);
+  writeFileSync(toFsPath(`${dir}/\xff`), '');
+  lutimes(at('plain'), -5, 7);
+  truncateSync(at('plain'), 5_000_000_000);
+  const fd = openSync(dir, 'r');
+  const names = ['plain', 'link', 'folder', 'pipe', '\xff', ...(root ? ['device'] : [])];
+  for (const name of [...names, '../..']) {
+    const [found, expected] = [new Float64Array(2 * STAT_ROW), new Float64Array(2 * STAT_ROW)];
+    expect(statxAt(fd, name, found, STAT_ROW), name).toBe(true);
+    fillRow(expected, STAT_ROW, lstatSync(toFsPath(`${dir}/${name}`)));
+    expect(found, name).toEqual(expected);
+  }
+  expect(statxAt(fd, 'absent', new Float64Array(STAT_ROW), 0)).toBe(false);
+  expect(statxAt(fd, 'plain/x', new Float64Array(STAT_ROW), 0)).toBeUndefined();
+  closeSync(fd);
+  rmSync(at('plain'));
+  rmSync(at('plain-2'));
 });
 
 test('rename without replacing, and exchange', () => {

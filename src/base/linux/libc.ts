@@ -24,6 +24,7 @@ const signatures = {
   lremovexattr: 'int lremovexattr(const char *path, const char *name)',
   mknod: 'int mknod(const char *path, uint32_t mode, uint64_t dev)',
   mkfifo: 'int mkfifo(const char *path, uint32_t mode)',
+  statx: 'int64_t syscall(int64_t number, int dirfd, const char *path, int flags, uint32_t mask, void *answer)',
   utimensat: 'int utimensat(int dirfd, const char *path, const void *times, int flags)',
   renameat2: 'int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, uint32_t flags)',
   linkat: 'int linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags)',
@@ -101,6 +102,8 @@ interface Libc {
   lremovexattr(path: CString, name: CString): number;
   mknod(path: CString, mode: number, dev: number): number;
   mkfifo(path: CString, mode: number): number;
+  /** Through syscall(2), for C libraries without it. */
+  statx(number: number, dirfd: number, path: CString, flags: number, mask: number, answer: Buffer): number | bigint;
   utimensat(dirfd: number, path: CString, times: Buffer, flags: number): number;
   renameat2(olddirfd: number, oldpath: CString, newdirfd: number, newpath: CString, flags: number): number;
   linkat(olddirfd: number, oldpath: CString, newdirfd: number, newpath: CString, flags: number): number;

@@ -74,6 +74,20 @@ async function collect(all = false, matches?: PruneSpec['matches']): Promise<voi
   await lease.release();
 }
 
+test('what is known of a build context goes with the directory, and with all that can be found out again', async () => {
+  const { store, lease } = await open();
+  const there = { dir: base, ignore: '' };
+  const gone = { dir: path.join(base, 'gone'), ignore: '' };
+  for (const one of [there, gone]) await store.contexts.write(one, Buffer.from('known'));
+  writeFileSync(path.join(store.paths.contexts, 'damaged'), '');
+  await lease.release();
+  await collect();
+  expect(store.contexts.read(there)).toEqual(Buffer.from('known'));
+  expect(readdirSync(store.paths.contexts).length).toBe(1);
+  await collect(true);
+  expect(readdirSync(store.paths.contexts)).toEqual([]);
+});
+
 test('what an image is made of stays, with `all` only what it consists of', async () => {
   const { store, lease } = await open();
   await step(store, 'rbase');

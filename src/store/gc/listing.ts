@@ -32,6 +32,8 @@ export interface Listing {
   readonly records: readonly ListedRecord[];
   /** Names of facts, and when they were written: milliseconds since 1970. */
   readonly facts: ReadonlyMap<string, number>;
+  /** Files about build contexts, by name. */
+  readonly contexts: ReadonlyMap<string, ListedFile>;
   readonly git: readonly string[];
   readonly mounts: readonly string[];
   readonly locks: readonly string[];
@@ -46,6 +48,7 @@ export function listStore(paths: StorePaths): Listing {
     tocs: new Map(files(paths.tocs, /^[0-9a-f]{64}\.jsonl$/).map(([name, file]) => [digest(name) as DiffId, file])),
     records: listRecords(paths),
     facts: new Map(files(paths.facts, /./).map(([name, { mtime }]) => [name, mtime])),
+    contexts: new Map(files(paths.contexts, /./)),
     git: names(paths.gits),
     mounts: names(paths.cacheMounts),
     locks: names(paths.locks),

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { DiffId, Digest } from '../../oci/digest.js';
+import { contextOf } from '../context-files.js';
 import type { StorePaths } from '../paths.js';
 import { toDigestFact } from '../stored-json.js';
 import { standsOn } from './cache-refs.js';
@@ -40,6 +41,7 @@ export function planRemovals(
   return [
     ...records(listing, reach, all),
     ...facts(paths, listing, reach, all),
+    ...contexts(paths, listing, all),
     ...refs(paths, listing, reach),
     ...[...listing.tocs].map(([diffId, { size }]): Freed => ({
       path: paths.toc(diffId),
@@ -131,6 +133,19 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
     const file = path.join(paths.facts, name);
     const isSame = (): boolean => statSync(file, { throwIfNoEntry: false })?.mtimeMs === mtime;
     return { path: file, by: 'unlink', size: 0, isNeeded: () => isNeeded(name) || !isSame() };
+  });
+}
+
+/** What is known of a build context goes with the directory, or where all goes that can be found out again. */
+function contexts(paths: StorePaths, listing: Listing, all: boolean): readonly Freed[] {
+  return [...listing.contexts].map(([name, { size, mtime }]): Freed => {
+    const file = path.join(paths.contexts, name);
+    const isNeeded = (): boolean => {
+      const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+      if (written !== mtime) return written !== undefined;
+      return !all && existsSync(contextOf(file) ?? '');
+    };
+    return { path: file, by: 'unlink', size, isNeeded };
   });
 }
 

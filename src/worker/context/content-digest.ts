@@ -9,6 +9,12 @@ import { cleanPath, joinPath, shown } from '../file-op/paths.js';
 import { resolveLinks } from '../file-op/resolve-links.js';
 import { expandWildcard, hasWildcard } from '../file-op/wildcard.js';
 
+/** Raised when equal content comes to other digests: those that are remembered are then not used. */
+export const CONTENT_DIGEST_VERSION = 1;
+
+/** So much is handed to the hash at once. */
+const BATCH = 32 * 1024;
+
 /** Which paths of a view count, as a copy selects them. */
 export interface Selection {
   /** As in the Dockerfile; a trailing slash leaves out the directory's own mode and owner. */
@@ -48,6 +54,8 @@ class Walk {
   readonly #include: PathFilter | undefined;
   readonly #exclude: PathFilter | undefined;
   readonly #hash = createHash('sha256');
+  /** Lines that are not hashed yet. */
+  #lines = '';
   readonly #firstNames = new Map<number | string, number>();
   #required: readonly ByteString[];
   #parents: Pending[] = [];
@@ -68,7 +76,7 @@ class Walk {
       await this.#addPath(cleanPath(src), undefined, /(^|\/)\.?$/.test(src));
       return;
     }
-    this.#hash.update('wildcard\n');
+    this.#say('wildcard\n');
     for (const found of expandWildcard(this.#view, src, followLinks)) await this.#addPath(found, found, false);
   }
 
@@ -80,6 +88,8 @@ class Walk {
   }
 
   digest(): Digest {
+    this.#hash.update(this.#lines);
+    this.#lines = '';
     return `sha256:${this.#hash.digest('hex')}` as Digest;
   }
 
@@ -91,10 +101,10 @@ class Walk {
       if (!this.#include && !this.#exclude) {
         throw new BuildError('PATH_NOT_FOUND', `${JSON.stringify(shown(path))}: not found`);
       }
-      this.#hash.update('nothing\n');
+      this.#say('nothing\n');
       return;
     }
-    this.#hash.update(`path ${name === undefined ? '' : quoted(name)}\n`);
+    this.#say(`path ${name === undefined ? '' : quoted(name)}\n`);
     // The root has no header in BuildKit either: a checkout's own mode must not count.
     if (entry.type !== 'dir' || !(onlyContents || at === '')) await this.#addEntry(entry, at, '');
     if (entry.type === 'dir') await this.#addNames(at, '', path, undefined, undefined);
@@ -120,7 +130,8 @@ class Walk {
       if (entry === undefined) throw new BuildError('CONTEXT_INVALID', `\`${shown(path)}\` vanished while it was read`);
       if (counts) {
         for (const parent of this.#parents) this.#flush(parent);
-        await this.#addEntry(entry, path, below);
+        const adding = this.#addEntry(entry, path, below);
+        if (adding !== undefined) await adding; // only where something is to wait for: there are many files
         this.#found(joinPath(written, name));
       }
       if (entry.type !== 'dir' || !canEnter) continue;
@@ -133,23 +144,34 @@ class Walk {
   #flush(parent: Pending): void {
     if (parent.done) return;
     parent.done = true;
-    this.#hash.update(parent.line);
+    this.#say(parent.line);
     this.#found(parent.path);
   }
 
-  async #addEntry(entry: ViewEntry, at: ByteString, relative: ByteString): Promise<void> {
+  #addEntry(entry: ViewEntry, at: ByteString, relative: ByteString): Promise<void> | undefined {
     this.#count++;
-    let line = headLine(entry, relative);
-    if (entry.type === 'file') {
-      const first = entry.inode === undefined ? undefined : this.#firstNames.get(entry.inode);
-      if (first !== undefined) line += `same as ${first}\n`;
-      else {
-        if (entry.inode !== undefined) this.#firstNames.set(entry.inode, this.#count);
-        const digest = entry.size === 0 ? 'empty' : (this.#view.contentDigest?.(at) ?? this.#read(at));
-        line += `${typeof digest === 'string' ? digest : await digest}\n`;
-      }
+    const head = headLine(entry, relative);
+    if (entry.type !== 'file') {
+      this.#say(head);
+      return undefined;
     }
-    this.#hash.update(line);
+    const first = entry.inode === undefined ? undefined : this.#firstNames.get(entry.inode);
+    if (first !== undefined) {
+      this.#say(`${head}same as ${first}\n`);
+      return undefined;
+    }
+    if (entry.inode !== undefined) this.#firstNames.set(entry.inode, this.#count);
+    const digest = entry.size === 0 ? 'empty' : (this.#view.contentDigest?.(at) ?? this.#read(at));
+    if (typeof digest !== 'string') return digest.then((known) => this.#say(`${head}${known}\n`));
+    this.#say(`${head}${digest}\n`);
+    return undefined;
+  }
+
+  #say(lines: string): void {
+    this.#lines += lines;
+    if (this.#lines.length < BATCH) return;
+    this.#hash.update(this.#lines);
+    this.#lines = '';
   }
 
   async #read(at: ByteString): Promise<Digest> {

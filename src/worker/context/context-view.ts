@@ -1,57 +1,80 @@
-import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { compareBytes, fromBytes, toFsPath, type ByteString } from '../../base/bytes.js';
+import { toFsPath, type ByteString } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
-import { isWindows } from '../../base/platform.js';
+import { fillRow, INO, MTIME, STAT_ROW } from '../../base/stat-row.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import type { Digest } from '../../oci/digest.js';
 import type { FilterState, PathFilter } from '../file-op/path-filter.js';
 import { baseOf, joinPath, parentOf, shown } from '../file-op/paths.js';
-import { entryOf } from './context-entry.js';
+import { entryOf, sizeOf } from './context-entry.js';
 import { digestFile, readChunks, type FileIdentity } from './context-file.js';
-
-/** What was seen of a file when its directory was read. */
-interface Seen {
-  readonly entry: ViewEntry;
-  readonly identity: FileIdentity;
-}
-
-interface SeenDir {
-  readonly names: readonly ByteString[];
-  readonly seen: ReadonlyMap<ByteString, Seen>;
-}
+import { listDirectory, type DirListing, type Judgement } from './dir-listing.js';
+import type { KnownFiles } from './known-files.js';
 
 export interface ContextOptions {
   /** The patterns of .dockerignore. */
   readonly ignore?: PathFilter | undefined;
+  /** What an earlier build knew of files; asked for when a digest is needed. */
+  readonly known?: (() => KnownFiles | undefined) | undefined;
+  /** Milliseconds since 1970: no file has been looked at before. */
+  readonly now?: () => number;
+}
+
+/** A directory as it was seen, and what is known of the bytes of its files. */
+class SeenDir {
+  readonly listing: DirListing;
+  /** Taken in this build, by place. */
+  readonly digests = new Map<number, Digest>();
+  /** By place, where an earlier build's digests are to be found; undefined until one is needed. */
+  places: Int32Array | undefined;
+
+  constructor(listing: DirListing) {
+    this.listing = listing;
+  }
 }
 
 /**
  * A local directory as a build sees it: owners are 0:0, there are no extended attributes, sockets are empty files, what
  * .dockerignore names is not there. Every directory is read once, when it is first asked for, and what was seen then
  * stands: a file that is different or gone when its bytes are read is an error (BuildError CONTEXT_INVALID), also when
- * its bytes are not those that were hashed before.
+ * its bytes are not those that were hashed before, in this build or in an earlier one that found it as it is now.
  */
 export class ContextView implements RefView {
+  /** Milliseconds since 1970: before anything was looked at. */
+  readonly startedAt: number;
   readonly #root: string;
   readonly #ignore: PathFilter | undefined;
+  readonly #known: () => KnownFiles | undefined;
   readonly #dirs = new Map<ByteString, SeenDir | undefined>();
   readonly #states = new Map<ByteString, FilterState>();
-  readonly #digests = new Map<ByteString, Digest>();
-  #rootSeen: Seen | undefined;
+  readonly #expected = new Map<ByteString, Digest>();
+  readonly #recorders = new Set<Set<ByteString>>();
+  #rootRow: Float64Array | undefined;
 
   /** `dir` may be a symlink; it is the only one that is followed. */
-  constructor(dir: string, options: ContextOptions = {}) {
+  constructor(dir: string, { ignore, known = () => undefined, now = Date.now }: ContextOptions = {}) {
     this.#root = path.resolve(dir);
-    this.#ignore = options.ignore;
+    this.#ignore = ignore;
+    this.#known = known;
+    this.startedAt = now();
   }
 
   lstat(at: ByteString): ViewEntry | undefined {
-    return this.#see(at)?.entry;
+    if (at === '') return entryOf('', this.#rootSeen(), 0, undefined);
+    const found = this.#find(at);
+    if (!found) return undefined;
+    const { listing } = found.dir;
+    return entryOf(at, listing.rows, found.index * STAT_ROW, listing.targets.get(found.index));
   }
 
   list(at: ByteString): readonly ByteString[] | undefined {
-    return this.#see(at)?.entry.type === 'dir' ? this.#dir(at)?.names : undefined;
+    return this.#dir(at)?.listing.names;
+  }
+
+  /** What was seen of a directory; undefined for what is none. */
+  listing(at: ByteString): DirListing | undefined {
+    return this.#dir(at)?.listing;
   }
 
   async readFile(at: ByteString, maxBytes: number): Promise<Buffer | undefined> {
@@ -64,30 +87,58 @@ export class ContextView implements RefView {
   }
 
   async *open(at: ByteString): AsyncIterable<Buffer> {
-    yield* readChunks(this.hostPath(at), this.#file(at).identity, at, this.#digests.get(at));
+    yield* readChunks(this.hostPath(at), this.#identity(at), at, this.knownDigest(at));
   }
 
   contentDigest(at: ByteString): Digest {
-    let digest = this.#digests.get(at);
-    if (digest === undefined) {
-      digest = digestFile(this.hostPath(at), this.#file(at).identity, at);
-      this.#digests.set(at, digest);
-    }
+    const known = this.knownDigest(at);
+    if (known !== undefined) return known;
+    const digest = digestFile(this.hostPath(at), this.#identity(at), at);
+    const { dir, index } = this.#find(at)!;
+    dir.digests.set(index, digest);
     return digest;
   }
 
   knownDigest(at: ByteString): Digest | undefined {
-    return this.#digests.get(at);
+    const expected = this.#expected.get(at);
+    if (expected !== undefined) return expected;
+    const found = this.#find(at);
+    return found && this.#digestOf(found.dir, parentOf(at), found.index);
   }
 
-  /** Every digest that was taken so far, by path. */
+  /** Every digest that is at hand of the files that were seen so far, by path. */
   knownDigests(): Readonly<Record<ByteString, Digest>> {
-    return Object.fromEntries(this.#digests);
+    const digests = Object.fromEntries(this.#expected);
+    for (const [at, dir] of this.#dirs) {
+      for (const [index, name] of dir?.listing.names.entries() ?? []) {
+        const digest = this.#digestOf(dir!, at, index);
+        if (digest !== undefined) digests[joinPath(at, name)] ??= digest;
+      }
+    }
+    return digests;
   }
 
   /** Digests taken earlier, by another process: who reads the files finds out whether they still hold. */
   expect(digests: Readonly<Record<ByteString, Digest>>): void {
-    for (const [at, digest] of Object.entries(digests)) this.#digests.set(at, digest);
+    for (const [at, digest] of Object.entries(digests)) this.#expected.set(at, digest);
+  }
+
+  /** The directories that were read so far, with the digests that were taken in this build. */
+  *seen(): Iterable<{ readonly dir: ByteString; readonly listing: DirListing; digests: ReadonlyMap<number, Digest> }> {
+    for (const [dir, seen] of this.#dirs) if (seen) yield { dir, listing: seen.listing, digests: seen.digests };
+  }
+
+  /** Runs `work`, and tells which directories something was asked of meanwhile, all their parents among them. */
+  async recording<T>(
+    work: () => Promise<T>,
+  ): Promise<{ readonly value: T; readonly touched: ReadonlySet<ByteString> }> {
+    const touched = new Set<ByteString>();
+    this.#recorders.add(touched);
+    try {
+      return { value: await work(), touched };
+    } finally {
+      this.#recorders.delete(touched);
+    }
   }
 
   /** Where a path of the view lies on this machine, as `node:fs` takes it. */
@@ -98,63 +149,81 @@ export class ContextView implements RefView {
     return Buffer.concat([Buffer.from(`${this.#root}/`), relative]);
   }
 
-  #file(at: ByteString): Seen {
-    const seen = this.#see(at);
-    if (seen?.entry.type !== 'file') throw new BuildError('PATH_NOT_FOUND', `\`${shown(at)}\` is not a regular file`);
-    return seen;
+  #digestOf(dir: SeenDir, at: ByteString, index: number): Digest | undefined {
+    const digest = dir.digests.get(index);
+    if (digest !== undefined) return digest;
+    const known = this.#known();
+    if (!known) return undefined;
+    const place = (dir.places ??= known.match(at, dir.listing))[index]!;
+    return place < 0 ? undefined : known.digest(place);
   }
 
-  #see(at: ByteString): Seen | undefined {
-    if (at !== '') return this.#dir(parentOf(at))?.seen.get(baseOf(at));
-    if (this.#rootSeen === undefined) {
-      const stats = this.#tryRead(at, () => statSync(this.#root));
-      this.#rootSeen = { entry: entryOf(at, stats, undefined), identity: identityOf(stats) };
+  #identity(at: ByteString): FileIdentity {
+    const found = this.#find(at);
+    if (!found || this.lstat(at)?.type !== 'file') {
+      throw new BuildError('PATH_NOT_FOUND', `\`${shown(at)}\` is not a regular file`);
     }
-    return this.#rootSeen;
+    const { rows } = found.dir.listing;
+    const row = found.index * STAT_ROW;
+    return { ino: rows[row + INO]!, size: sizeOf(rows, row), mtimeMs: rows[row + MTIME]! };
+  }
+
+  #find(at: ByteString): { readonly dir: SeenDir; readonly index: number } | undefined {
+    const dir = at === '' ? undefined : this.#dir(parentOf(at));
+    const index = dir ? dir.listing.indexOf(baseOf(at)) : -1;
+    return index < 0 ? undefined : { dir: dir!, index };
+  }
+
+  #rootSeen(): Float64Array {
+    if (this.#rootRow === undefined) {
+      const row = new Float64Array(STAT_ROW);
+      fillRow(
+        row,
+        0,
+        this.#tryRead('', () => statSync(this.#root)),
+      );
+      this.#rootRow = row;
+    }
+    return this.#rootRow;
   }
 
   /** Undefined for what is not a directory of the view. */
   #dir(at: ByteString): SeenDir | undefined {
-    if (this.#dirs.has(at)) return this.#dirs.get(at);
-    const dir = this.#see(at)?.entry.type === 'dir' ? this.#readDir(at) : undefined;
-    this.#dirs.set(at, dir);
+    let dir = this.#dirs.get(at);
+    if (dir === undefined && !this.#dirs.has(at)) {
+      dir = this.#isDir(at) ? new SeenDir(this.#readDir(at)) : undefined;
+      this.#dirs.set(at, dir);
+    }
+    if (dir) for (const touched of this.#recorders) touch(at, touched);
     return dir;
   }
 
-  #readDir(at: ByteString): SeenDir {
-    const names = this.#tryRead(at, () => readdirSync(this.hostPath(at), { encoding: 'buffer' }).map(fromBytes));
-    const seen = new Map<ByteString, Seen>();
-    for (const name of names.sort(compareBytes)) {
-      const child = joinPath(at, name);
-      const ignored = this.#isIgnored(child);
-      if (ignored === 'with-all-below') continue;
-      const stats = this.#tryRead(child, () => lstatSync(this.hostPath(child), { throwIfNoEntry: false }));
-      if (stats === undefined) continue; // gone since the directory was read, so never seen
-      if (ignored === 'itself' && !(stats.isDirectory() && this.#hasUnignored(child))) continue;
-      const target = stats.isSymbolicLink() ? this.#tryRead(child, () => this.#readlink(child)) : undefined;
-      seen.set(name, { entry: entryOf(child, stats, target), identity: identityOf(stats) });
-    }
-    return { names: [...seen.keys()], seen };
+  #isDir(at: ByteString): boolean {
+    if (at === '') return this.lstat(at)?.type === 'dir';
+    const found = this.#find(at);
+    return found?.dir.listing.isDir(found.index) ?? false;
   }
 
-  #readlink(at: ByteString): ByteString {
-    const target = fromBytes(readlinkSync(this.hostPath(at), { encoding: 'buffer' }));
-    return isWindows ? target.replaceAll('\\', '/') : target;
+  #readDir(at: ByteString): DirListing {
+    return listDirectory(this.hostPath(at), {
+      judge: this.#ignore && ((name) => this.#judge(this.#ignore!, joinPath(at, name))),
+      isNeeded: (name) => this.#hasUnignored(joinPath(at, name)),
+      explained: (name, read) => this.#tryRead(name === undefined ? at : joinPath(at, name), read),
+    });
   }
 
-  #isIgnored(at: ByteString): 'no' | 'itself' | 'with-all-below' {
-    if (this.#ignore === undefined) return 'no';
-    const state = this.#ignore.judge(at, this.#states.get(parentOf(at)));
+  #judge(ignore: PathFilter, at: ByteString): Judgement {
+    const state = ignore.judge(at, this.#states.get(parentOf(at)));
     this.#states.set(at, state);
-    if (!state.matched) return 'no';
-    return state.skippable ? 'with-all-below' : 'itself';
+    if (!state.matched) return 'in';
+    return state.skippable ? 'out' : 'unless-needed';
   }
 
   /** An ignored directory is there as the parent of something that is not ignored. */
-  #hasUnignored(at: ByteString): boolean {
-    const dir = this.#readDir(at);
-    this.#dirs.set(at, dir);
-    return dir.names.length > 0;
+  #hasUnignored(child: ByteString): boolean {
+    const listing = this.#readDir(child);
+    this.#dirs.set(child, new SeenDir(listing));
+    return listing.names.length > 0;
   }
 
   #tryRead<T>(at: ByteString, read: () => T): T {
@@ -176,6 +245,6 @@ export class ContextView implements RefView {
   }
 }
 
-function identityOf(stats: Stats): FileIdentity {
-  return { ino: stats.ino, size: stats.isFile() ? stats.size : 0, mtimeMs: stats.mtimeMs };
+function touch(at: ByteString, touched: Set<ByteString>): void {
+  for (let one = at; !touched.has(one); one = parentOf(one)) touched.add(one);
 }

@@ -1,6 +1,10 @@
+import type { Cancel } from '../../base/abort.js';
+import { canonicalJson, type Json } from '../../base/canonical-json.js';
 import { parseIgnoreFile } from '../../dockerfile/ignore/ignore-file.js';
 import type { Digest } from '../../oci/digest.js';
 import { parseFilter } from '../file-op/path-filter.js';
+import { contentDigest, type Selection } from './content-digest.js';
+import { ContextMemory } from './context-memory.js';
 import { ContextView } from './context-view.js';
 
 /** A local directory as an op names it. */
@@ -11,23 +15,76 @@ export interface ContextInput {
   readonly digests?: Readonly<Record<string, Digest>>;
 }
 
+/** Where it is kept what builds find out about directories. */
+export interface ContextFiles {
+  read(name: Pick<ContextInput, 'dir' | 'ignore'>): Buffer | undefined;
+  write(name: Pick<ContextInput, 'dir' | 'ignore'>, bytes: Uint8Array): Promise<void>;
+  remove(name: Pick<ContextInput, 'dir' | 'ignore'>): Promise<void>;
+}
+
+interface OpenContext {
+  readonly input: ContextInput;
+  readonly view: ContextView;
+  readonly memory: ContextMemory | undefined;
+}
+
 /** The local directories of a job, each read and hashed once. */
 export class ContextViews {
-  readonly #views = new Map<string, ContextView>();
+  readonly #files: ContextFiles | undefined;
+  readonly #now: () => number;
+  readonly #contexts = new Map<string, OpenContext>();
+
+  /** Without `files` nothing is known of earlier builds, and nothing remembered. `now`: milliseconds since 1970. */
+  constructor(files?: ContextFiles, now: () => number = Date.now) {
+    this.#files = files;
+    this.#now = now;
+  }
 
   /** Digests that come along say what files must hash to: those of an earlier call count as well. */
   view(input: ContextInput): ContextView {
-    let view = this.#views.get(input.name);
-    if (!view) {
-      view = new ContextView(input.dir, { ignore: parseFilter('exclude', parseIgnoreFile(input.ignore)) });
-      this.#views.set(input.name, view);
-    }
+    const { view } = this.#open(input);
     if (input.digests) view.expect(input.digests);
     return view;
   }
 
+  /** `contentDigest` of a directory, without a look at any file's bytes where an earlier build knew them. */
+  async contentDigest(input: ContextInput, selection: Selection, opts: Cancel): Promise<Digest> {
+    const { view, memory } = this.#open(input);
+    if (!memory) return await contentDigest(view, selection, opts);
+    const name = canonicalJson(selection as unknown as Json);
+    const recalled = memory.recall(name, view);
+    if (recalled !== undefined) return recalled;
+    const { value, touched } = await view.recording(() => contentDigest(view, selection, opts));
+    memory.note(name, touched, value);
+    return value;
+  }
+
   /** What is known of the files of a context so far. */
   digests(input: ContextInput): Readonly<Record<string, Digest>> {
-    return this.#views.get(input.name)?.knownDigests() ?? {};
+    return this.#contexts.get(input.name)?.view.knownDigests() ?? {};
+  }
+
+  /** Keeps what was found out for the next build. */
+  async remember(): Promise<void> {
+    for (const { input, view, memory } of this.#contexts.values()) {
+      const bytes = memory?.encode(view);
+      if (bytes) await this.#files?.write(input, bytes);
+    }
+  }
+
+  /** What was kept of these contexts goes: a file had other bytes than were known. */
+  async forget(): Promise<void> {
+    for (const { input } of this.#contexts.values()) await this.#files?.remove(input);
+  }
+
+  #open(input: ContextInput): OpenContext {
+    let context = this.#contexts.get(input.name);
+    if (!context) {
+      const ignore = parseFilter('exclude', parseIgnoreFile(input.ignore));
+      const memory = this.#files && new ContextMemory(this.#files.read(input));
+      const view = new ContextView(input.dir, { ignore, known: () => memory?.files(), now: this.#now });
+      this.#contexts.set(input.name, (context = { input, view, memory }));
+    }
+    return context;
   }
 }
