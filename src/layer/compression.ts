@@ -225,7 +225,8 @@ class CountedSource {
   }
 }
 
-function checkBomb(size: number, read: number, options: DecompressOptions): void {
+/** Throws ARCHIVE_INVALID when `read` bytes have given `size`, and that is more than is good. */
+export function checkBomb(size: number, read: number, options: DecompressOptions = {}): void {
   const most = options.unpackedBytes ?? limits.unpackedBytes;
   const ratio = options.compressionRatio ?? limits.compressionRatio;
   const isBomb = size > (options.ratioFloorBytes ?? limits.ratioFloorBytes) && size > read * ratio;
@@ -242,10 +243,12 @@ function missing(command: string, packageName: string, compression: Compression)
   });
 }
 
-function damaged(compression: Compression, cause: unknown): BuildError {
+/** What to throw for an error of a decoder. */
+export function damaged(compression: Compression, cause: unknown): BuildError {
   return new BuildError('ARCHIVE_INVALID', `a damaged ${compression} stream`, { cause });
 }
 
-function hasZlibCode(error: unknown): boolean {
+/** Whether it is the bytes that an error is about. */
+export function hasZlibCode(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^(Z_|ZSTD_)/.test(String(error.code));
 }

@@ -85,30 +85,40 @@ export class TocSink implements TarSink {
  */
 export class TocBuilder {
   readonly #toc = new TocSink();
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hash | undefined;
+  readonly #diffId: () => DiffId;
   readonly #parser: TarParser;
   #size = 0;
 
-  constructor(also?: TarSink) {
+  /** `diffId`: gives it in the end, where somebody else hashes the bytes. */
+  constructor(also?: TarSink, diffId?: () => DiffId) {
     this.#parser = new TarParser(also ? both(this.#toc, also) : this.#toc);
+    const hash = diffId ? undefined : createHash('sha256');
+    this.#hash = hash;
+    this.#diffId = diffId ?? (() => `sha256:${hash!.digest('hex')}` as DiffId);
   }
 
   write(chunk: Buffer): void {
-    this.#hash.update(chunk);
+    this.#hash?.update(chunk);
     this.#size += chunk.length;
     this.#parser.write(chunk);
   }
 
   finish(): Toc {
     this.#parser.finish();
-    const diffId = `sha256:${this.#hash.digest('hex')}` as DiffId;
-    return { diffId, size: this.#size, entries: this.#toc.entries };
+    return { diffId: this.#diffId(), size: this.#size, entries: this.#toc.entries };
   }
 }
 
-/** The table of contents of an uncompressed layer; `also` sees every entry in the same pass. */
-export async function buildToc(stream: AsyncIterable<Buffer> | Iterable<Buffer>, also?: TarSink): Promise<Toc> {
-  const builder = new TocBuilder(also);
+/**
+ * The table of contents of an uncompressed layer; `also` sees every entry in the same pass. `diffId` as `TocBuilder` has it.
+ */
+export async function buildToc(
+  stream: AsyncIterable<Buffer> | Iterable<Buffer>,
+  also?: TarSink,
+  diffId?: () => DiffId,
+): Promise<Toc> {
+  const builder = new TocBuilder(also, diffId);
   for await (const chunk of stream) builder.write(chunk);
   return builder.finish();
 }

@@ -3,8 +3,9 @@ import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { replaceFile } from '../base/atomic-file.js';
 import { counted } from '../base/counted.js';
-import { BuildError, hasCode } from '../base/errors.js';
+import { BuildError, hasCode, type ErrorCode } from '../base/errors.js';
 import { OnceMap } from '../base/once-map.js';
+import { BlobTar } from '../layer/blob-tar/blob-tar.js';
 import { decompress } from '../layer/compression.js';
 import type { TarSink } from '../layer/tar-reader.js';
 import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
@@ -18,6 +19,10 @@ import type { Progress } from './machine.js';
 import { UnpackReport } from './unpack-report.js';
 
 const MAX_SPARSE_GAP = 256 * 1024;
+/** Compressed blobs from this size on are worth a thread of their own. */
+const THREAD_BYTES = 1024 * 1024;
+/** What damaged bytes may be taken for. */
+const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ARCHIVE_INVALID', 'IMAGE_INVALID']);
 
 export interface ReadOptions extends Cancel {
   /** Told the bytes of the blob, as it is stored, that were read so far. */
@@ -54,14 +59,30 @@ export class LayerContent {
     return toc;
   }
 
-  /** Reads the whole layer, checked against blob digest and diffId; `also` sees every entry. Keeps the table. */
+  /**
+   * Reads the whole layer, checked against its diffId; `also` sees every entry. Keeps the table. Throws IMAGE_INVALID,
+   * ARCHIVE_INVALID, and BLOB_CORRUPT where the bytes of the blob are the cause.
+   */
   async read(fact: LayerFact, also: TarSink | undefined, opts: ReadOptions): Promise<Toc> {
-    return await this.#readTar(fact, this.#unpacked(fact, opts), also);
+    return await this.#readTar(fact, also, undefined, opts);
   }
 
-  async #readTar(fact: LayerFact, tar: AsyncIterable<Buffer>, also: TarSink | undefined): Promise<Toc> {
-    const toc = await buildToc(tar, also);
-    if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
+  /** `copyTo`: takes the tar as well. */
+  async #readTar(
+    fact: LayerFact,
+    also: TarSink | undefined,
+    copyTo: FileHandle | undefined,
+    opts: ReadOptions,
+  ): Promise<Toc> {
+    const { chunks, diffId } = this.#open(fact, opts);
+    let toc: Toc;
+    try {
+      toc = await buildToc(copyTo ? copiedTo(chunks, copyTo) : chunks, also, diffId);
+      if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
+    } catch (error) {
+      if (error instanceof BuildError && DAMAGE.has(error.code)) await this.#requireBlob(fact, opts);
+      throw error;
+    }
     await this.save(toc);
     if (!isPlainLayer(fact.blob.mediaType)) {
       await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
@@ -90,6 +111,26 @@ export class LayerContent {
     }
     const found = `sha256:${hash.digest('hex')}`;
     if (found !== fact.diffId) throw foreign(fact, found);
+  }
+
+  /**
+   * The uncompressed tar, to be read once; a chunk is valid until the next one is asked for. Of a compressed blob only the
+   * diffID is checked, by who reads. `diffId` gives that of the bytes, once all were read, where it need not be computed.
+   */
+  #open(
+    fact: LayerFact,
+    opts: ReadOptions,
+  ): { readonly chunks: AsyncIterable<Buffer>; readonly diffId?: () => DiffId } {
+    if (isPlainLayer(fact.blob.mediaType))
+      return { chunks: this.#unpacked(fact, opts), diffId: () => plainDiffId(fact) };
+    if (fact.blob.size < THREAD_BYTES) return { chunks: this.#unpacked(fact, opts) };
+    const tar = new BlobTar({ file: this.#store.blobs.path(fact.blob.digest), size: fact.blob.size }, opts);
+    return { chunks: tar.chunks(), diffId: () => tar.diffId };
+  }
+
+  /** Throws BLOB_CORRUPT when the store has other bytes than it says: that is the cause, then, of what was wrong with them. */
+  async #requireBlob({ blob }: LayerFact, opts: Cancel): Promise<void> {
+    for await (const chunk of this.#store.blobs.open(blob, opts)) void chunk;
   }
 
   /** The uncompressed tar, checked against the blob's digest. */
@@ -133,8 +174,7 @@ export class LayerContent {
       const temp = await blobs.tempPath();
       const file = await open(temp, 'wx', 0o644);
       try {
-        const tar = this.#unpacked(fact, { ...opts, onProgress: report.update });
-        const { size } = await this.#readTar(fact, copiedTo(tar, file), undefined);
+        const { size } = await this.#readTar(fact, undefined, file, { ...opts, onProgress: report.update });
         await file.close();
         await blobs.adopt(temp, fact.diffId as string as Digest);
         return size;
@@ -200,6 +240,11 @@ export class LayerContent {
 /** Name under which is remembered what a compressed blob unpacks to. */
 function unpackedFact({ blob }: Pick<LayerFact, 'blob'>): string {
   return `unpacked-${hexOf(blob.digest)}`;
+}
+
+/** A plain blob is its own tar. */
+function plainDiffId({ blob }: LayerFact): DiffId {
+  return blob.digest as string as DiffId;
 }
 
 function foreign({ diffId, blob }: LayerFact, found: string): BuildError {

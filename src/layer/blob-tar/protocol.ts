@@ -1,0 +1,32 @@
+import type { ErrorCode } from '../../base/errors.js';
+import type { DiffId } from '../../oci/digest.js';
+import type { RingMemory } from './ring.js';
+
+/** A blob on disk, or one that is just being written. */
+export interface BlobFile {
+  readonly file: string;
+  readonly size: number;
+  /** Where it lies while it grows; it takes its own name when it is whole. */
+  readonly growing?: string;
+}
+
+/** What the thread is started with. */
+export interface BlobTarData {
+  readonly blob: BlobFile;
+  readonly memory: RingMemory;
+}
+
+/** What the thread says. Slots are filled in the order of the messages. */
+export type FromThread =
+  /** `read`: bytes of the blob so far. */
+  | { readonly kind: 'slot'; readonly length: number; readonly read: number }
+  | { readonly kind: 'end'; readonly diffId: DiffId }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint?: string;
+      readonly why?: string;
+    }
+  /** Of the system: `code` is its name. */
+  | { readonly kind: 'system'; readonly code: string; readonly message: string };
