@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { printedBy, type BuildRequest } from '../builders/builder.js';
 import { archive, checkArchive } from './archive.js';
-import { dockerfile, words } from './content.js';
+import { dockerfile, SourceText } from './content.js';
 import { cachedSteps, type Workload, type World } from './workload.js';
 
 /** 50,000 files of 124 MB in all: a big repository with what its package manager put there. */
@@ -15,10 +15,11 @@ type Context = Pick<BuildRequest, 'context' | 'file'>;
 function prepareFiles({ dir, random }: World): Context {
   const context = path.join(dir, 'files');
   if (!existsSync(context)) {
+    const text = new SourceText(random);
     for (let i = 0; i < FILES; i++) {
       const folder = path.join(context, `d${i % FOLDERS}`);
       if (i < FOLDERS) mkdirSync(folder, { recursive: true });
-      writeFileSync(path.join(folder, `f${i}`), words(random, random.below(2 * MEAN_BYTES)));
+      writeFileSync(path.join(folder, `f${i}`), text.take(random.below(2 * MEAN_BYTES)));
     }
   }
   return { context, file: dockerfile(dir, 'files', 'FROM scratch\nCOPY . /files/\n') };

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { printedBy, type BuildRequest } from '../builders/builder.js';
 import { archive, namesInLastLayer } from './archive.js';
-import { dockerfile, noise, words } from './content.js';
+import { dockerfile, noise, SourceText } from './content.js';
 import type { Prepared, Workload, World } from './workload.js';
 
 const MIDDLE_STAGES = 10;
@@ -73,10 +73,11 @@ export const heavyBase: Workload = {
 /** Files of which every second one compresses, on busybox. */
 function pushHeavy(world: World, ref: string): void {
   const context = path.join(world.dir, 'heavy');
+  const text = new SourceText(world.random);
   for (let i = 0; i < BASE_FILES; i++) {
     const folder = path.join(context, 'tree', `d${i % 200}`);
     if (i < 200) mkdirSync(folder, { recursive: true });
-    const content = i % 2 === 0 ? words(world.random, BASE_FILE_BYTES) : noise(world.random, BASE_FILE_BYTES);
+    const content = i % 2 === 0 ? text.take(BASE_FILE_BYTES) : noise(world.random, BASE_FILE_BYTES);
     writeFileSync(path.join(folder, `f${i}`), content);
   }
   const file = dockerfile(world.dir, 'heavy-base', 'FROM busybox\nCOPY tree /tree\n');
