@@ -8,6 +8,11 @@ export interface ContentSource {
    * `target.size` bytes hashing to `target.digest` were read; throws BLOB_NOT_FOUND when it is not there.
    */
   open(target: Descriptor, opts: Cancel): AsyncIterable<Buffer>;
+  /**
+   * A file of this machine that has just these bytes, which this process itself has seen to: whoever copies it need not
+   * hash it again. Undefined, or absent, where there is none.
+   */
+  checkedFile?(target: Descriptor): string | undefined;
   /** A small document whole, checked as above. Throws IMAGE_INVALID when it is larger than `limits.documentBytes`. */
   readDocument(target: Descriptor, opts: Cancel): Promise<Buffer>;
 }

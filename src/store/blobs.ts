@@ -21,6 +21,8 @@ export class BlobStore implements ContentSource, ContentSink {
   readonly #paths: StorePaths;
   readonly #temp: string;
   readonly #holding: Holding;
+  /** Bytes by digest, of what this process has written and hashed: what it reads of that it does not hash again. */
+  readonly #checked = new Map<Digest, number>();
 
   constructor(paths: StorePaths, holding: Holding) {
     this.#paths = paths;
@@ -50,7 +52,12 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   open(target: Descriptor, opts: Cancel): AsyncIterable<Buffer> {
-    return verified(this.#read(target, opts), target);
+    const bytes = this.#read(target, opts);
+    return this.checkedFile(target) === undefined ? verified(bytes, target) : bytes;
+  }
+
+  checkedFile({ digest, size }: Descriptor): string | undefined {
+    return this.#checked.get(digest) === size ? this.path(digest) : undefined;
   }
 
   async *#read(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
@@ -111,7 +118,7 @@ export class BlobStore implements ContentSource, ContentSink {
     } finally {
       await handle.close();
     }
-    await this.#land(temp, digest);
+    await this.#land(temp, digest, bytes.byteLength);
     return digest;
   }
 
@@ -140,7 +147,12 @@ export class BlobStore implements ContentSource, ContentSink {
       throw error;
     }
     const digest = `sha256:${hash.digest('hex')}` as Digest;
-    return { digest, size, commit: (as = digest) => this.#land(temp, as), discard: () => rm(temp, { force: true }) };
+    return {
+      digest,
+      size,
+      commit: () => this.#land(temp, digest, size),
+      discard: () => rm(temp, { force: true }),
+    };
   }
 
   /** Path for a file that this job is about to write and then `adopt`. Its folder exists. */
@@ -149,9 +161,9 @@ export class BlobStore implements ContentSource, ContentSink {
     return path.join(this.#temp, randomBytes(8).toString('hex'));
   }
 
-  /** Takes a finished file made at a `tempPath` in under the digest that its writer computed. */
-  async adopt(temp: string, digest: Digest): Promise<void> {
-    await this.#land(temp, digest);
+  /** Takes a finished file made at a `tempPath` in under the digest that its writer computed, with its size. */
+  async adopt(temp: string, digest: Digest, size: number): Promise<void> {
+    await this.#land(temp, digest, size);
   }
 
   /**
@@ -164,7 +176,7 @@ export class BlobStore implements ContentSource, ContentSink {
       await statRegularFile(file);
       await copyFile(file, temp, constants.COPYFILE_FICLONE);
       for await (const chunk of verified(readChunks(temp, opts), target)) void chunk;
-      await this.#land(temp, target.digest);
+      await this.#land(temp, target.digest, target.size);
     } catch (error) {
       await rm(temp, { force: true });
       throw hasCode(error, 'ENOENT') ? notFound(target.digest, error) : error;
@@ -176,9 +188,11 @@ export class BlobStore implements ContentSource, ContentSink {
     return { temp, handle: await open(temp, 'wx', 0o644) };
   }
 
-  async #land(temp: string, digest: Digest): Promise<void> {
+  /** Its bytes are known to hash to `digest`. */
+  async #land(temp: string, digest: Digest, size: number): Promise<void> {
     await this.#holding.hold('blob', digest);
     await rename(temp, this.#paths.blob(digest));
+    this.#checked.set(digest, size);
   }
 }
 
@@ -186,7 +200,7 @@ export interface WrittenBlob {
   readonly digest: Digest;
   readonly size: number;
   /** Puts the blob in its place. */
-  commit(as?: Digest): Promise<void>;
+  commit(): Promise<void>;
   discard(): Promise<void>;
 }
 

@@ -15,6 +15,8 @@ export interface ArchiveFile {
   readonly name: string;
   readonly size: number;
   readonly open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Appends the same bytes to an open file, where there is a way that is faster than `open`; gives how many. */
+  readonly appendTo?: (fd: number) => Promise<number>;
 }
 
 /** A file from bytes. */
@@ -38,7 +40,10 @@ export async function writeArchive(dest: string, files: readonly ArchiveFile[], 
       return;
     }
     using file = LandingFile.open(dest);
-    await writeChunks(file.fd, tarOf(files), opts);
+    for await (const piece of piecesOf(files)) {
+      if (piece instanceof Uint8Array) await writeChunks(file.fd, [piece], opts);
+      else checkSize(piece.file, await piece.appendTo(file.fd));
+    }
     file.land();
   } catch (error) {
     opts.signal.throwIfAborted();
@@ -58,6 +63,20 @@ export async function mustBeWrittenInto(dest: string): Promise<boolean> {
 
 /** The bytes of the tar that `writeArchive` writes. */
 export async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array, void, undefined> {
+  const asBytes = files.map(({ name, size, open }) => ({ name, size, open }));
+  for await (const piece of piecesOf(asBytes)) {
+    if (!(piece instanceof Uint8Array)) throw new Error(`\`${piece.file.name}\` is not given as bytes`);
+    yield piece;
+  }
+}
+
+/** A part of the tar that its file can append itself. */
+interface OwnPiece {
+  readonly file: ArchiveFile;
+  readonly appendTo: NonNullable<ArchiveFile['appendTo']>;
+}
+
+async function* piecesOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint8Array | OwnPiece, void, undefined> {
   const made = new Set<string>();
   for (const file of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const parts = file.name.split('/');
@@ -68,13 +87,20 @@ export async function* tarOf(files: readonly ArchiveFile[]): AsyncGenerator<Uint
       yield encodeHeader({ path: dir, type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 });
     }
     yield encodeHeader({ path: file.name, type: 'file', mode: 0o444, uid: 0, gid: 0, size: file.size, mtime: 0 });
-    let size = 0;
-    for await (const chunk of file.open()) {
-      size += chunk.byteLength;
-      yield chunk;
+    if (file.appendTo) yield { file, appendTo: file.appendTo };
+    else {
+      let size = 0;
+      for await (const chunk of file.open()) {
+        size += chunk.byteLength;
+        yield chunk;
+      }
+      checkSize(file, size);
     }
-    if (size !== file.size) throw new Error(`\`${file.name}\` gave ${size} bytes instead of ${file.size}`);
-    yield Buffer.alloc((512 - (size % 512)) % 512);
+    yield Buffer.alloc((512 - (file.size % 512)) % 512);
   }
   yield TAR_END;
+}
+
+function checkSize({ name, size }: ArchiveFile, given: number): void {
+  if (given !== size) throw new Error(`\`${name}\` gave ${given} bytes instead of ${size}`);
 }

@@ -4,6 +4,7 @@ import type { ContentSource } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { hexOf } from '../oci/digest.js';
 import { familiarReference, type Reference } from '../oci/reference.js';
+import { appendFile } from './append-file.js';
 import { fileOf, writeArchive, type ArchiveFile } from './archive-file.js';
 import { EMPTY_INDEX } from './layout-index.js';
 
@@ -71,7 +72,23 @@ function blobName({ digest }: Descriptor): string {
 }
 
 function blobFile(target: Descriptor, source: ContentSource, doing: string, job: JobContext): ArchiveFile {
-  return { name: blobName(target), size: target.size, open: () => reported(target, source, doing, job) };
+  const file = source.checkedFile?.(target);
+  return {
+    name: blobName(target),
+    size: target.size,
+    open: () => reported(target, source, doing, job),
+    ...(file !== undefined && { appendTo: (fd) => appended(file, fd, target, doing, job) }),
+  };
+}
+
+async function appended(file: string, fd: number, target: Descriptor, doing: string, job: JobContext): Promise<number> {
+  const report = new TransferReport(`${doing} ${target.digest.slice(7, 19)}`, job);
+  try {
+    const onProgress = (current: number): void => report.update(current, target.size);
+    return await appendFile(file, fd, { signal: job.signal, onProgress });
+  } finally {
+    report.end();
+  }
 }
 
 async function* reported(

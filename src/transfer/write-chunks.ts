@@ -4,12 +4,12 @@ import type { PutOptions } from '../oci/content.js';
 
 const writeFile = promisify(write);
 
-/** Appends to an open file. When this has ended, however it ended, nothing is being written any more. */
+/** Appends to an open file; gives the bytes. When this has ended, however it ended, nothing is being written any more. */
 export async function writeChunks(
   fd: number,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { signal, onProgress }: PutOptions,
-): Promise<void> {
+): Promise<number> {
   let size = 0;
   for await (const chunk of content) {
     signal.throwIfAborted();
@@ -17,4 +17,5 @@ export async function writeChunks(
     size += chunk.byteLength;
     onProgress?.(size);
   }
+  return size;
 }

@@ -176,7 +176,7 @@ export class LayerContent {
       try {
         const { size } = await this.#readTar(fact, undefined, file, { ...opts, onProgress: report.update });
         await file.close();
-        await blobs.adopt(temp, fact.diffId as string as Digest);
+        await blobs.adopt(temp, fact.diffId as string as Digest, size);
         return size;
       } catch (error) {
         await file.close();

@@ -22,7 +22,7 @@ export async function writeLayer(items: Iterable<PackItem>, store: Store, layers
     closeSync(fd);
   }
   const digest = toc.diffId as string as Digest; // uncompressed, so the blob is the tar itself
-  await store.blobs.adopt(temp, digest);
+  await store.blobs.adopt(temp, digest, toc.size);
   await layers.save(toc);
   return { diffId: toc.diffId, blob: { mediaType: mediaTypes.layer, digest, size: toc.size } };
 }
