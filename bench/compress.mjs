@@ -16,7 +16,8 @@ const SELF = fileURLToPath(import.meta.url);
 /** What is measured in a process of its own, so that its memory is its own. */
 const WAYS = {
   'slipway gzip': ({ compress }, source, level) => compress(source, { compression: 'gzip', level }),
-  'slipway gzip, one block at a time': ({ parallelGzip }, source, level) => parallelGzip(source, level, 1),
+  'slipway gzip, one block at a time': ({ parallelGzip }, source, level) =>
+    parallelGzip(source, { level, underWay: 1 }),
   'zlib of Node.js, one stream': (_, source, level) => source.pipe(zlib.createGzip({ level, chunkSize: 256 * 1024 })),
   'slipway zstd': ({ compress }, source) => compress(source, { compression: 'zstd' }),
 };

@@ -7,7 +7,11 @@ import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import { LayerContent } from '../worker/layer-content.js';
 import type { CompressionOptions, RecodedForm } from './layer-form.js';
+import { StoredPieces } from './known-pieces.js';
 import { TriedUpload } from './tried-upload.js';
+
+/** Bytes of a layer from which on it is worth it to look for what earlier ones have in common with it. */
+const WORTH_KNOWING = 4 * 1024 * 1024;
 
 export interface RecodedLayer {
   readonly descriptor: Descriptor;
@@ -37,11 +41,14 @@ export async function recodeLayer(
     const onProgress = (current: number): void => report.update(current, layer.blob.size);
     // The form is remembered for the diffID, so what has not that diffID must not come to be it.
     const plain = new LayerContent(store).tar(layer, { signal: job.signal, onProgress });
-    const coded = type === 'uncompressed' ? plain : compress(plain, { compression: type, level });
+    const isBig = layer.blob.size >= WORTH_KNOWING;
+    await using known = type === 'gzip' && isBig ? await StoredPieces.open(store, level) : undefined;
+    const coded = type === 'uncompressed' ? plain : compress(plain, { compression: type, level, known });
     const { digest, size, commit } = await store.blobs.write(shared(coded, tried), job);
     await commit();
     const descriptor = { ...described, digest, size };
     await store.records.saveFact(fact, descriptor);
+    await known?.save(digest);
     return { descriptor, sent: await Promise.all(tried.map((upload) => upload.commit(descriptor))) };
   } finally {
     await Promise.all(tried.map((upload) => upload.end()));

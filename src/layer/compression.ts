@@ -6,7 +6,7 @@ import zlib from 'node:zlib';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import { wholeFrames } from './compression-zstd-frames.js';
-import { parallelGzip } from './parallel-gzip.js';
+import { parallelGzip, type KnownPieces } from './parallel-gzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -71,6 +71,8 @@ export interface CompressOptions {
   readonly compression: 'gzip' | 'zstd';
   /** Within `compressionLevels`; default: the usual one. */
   readonly level?: number;
+  /** What is known of gzip's pieces at this level. */
+  readonly known?: KnownPieces | undefined;
 }
 
 /**
@@ -79,10 +81,10 @@ export interface CompressOptions {
  */
 export async function* compress(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
-  { compression, level }: CompressOptions,
+  { compression, level, known }: CompressOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const usual = compressionLevels[compression].usual;
-  if (compression === 'gzip') yield* parallelGzip(source, level ?? usual);
+  if (compression === 'gzip') yield* parallelGzip(source, { level: level ?? usual, known });
   else yield* through(source, zstdEncoder(level ?? usual), compression);
 }
 

@@ -2,19 +2,16 @@ import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { looksCompressed } from './compression-probe.js';
+import { BlockCutter, contentOf, windowOf, type Block } from './gzip-blocks.js';
 
 const { Z_SYNC_FLUSH } = zlib.constants;
-/**
- * What one thread deflates in one go. Larger blocks do not make the result smaller, but keep the threads, which Node.js
- * needs for files too, longer from other work.
- */
-const BLOCK = 256 * 1024;
-/** How far deflate looks back, also beyond the beginning of a block. */
-const WINDOW = 32 * 1024;
-/** More than a block can become. */
-const MOST = BLOCK + 4096;
+/** What deflate gives out at a time: most blocks become less. */
+const OUTPUT = 128 * 1024;
 /** What is given out at a time, at least. Whoever writes it waits for the same threads, so it should be worth it. */
 const BATCH = 1024 * 1024;
+/** What deflate's form of bytes as they are can hold in one go (RFC 1951, 3.2.4), and what it puts before them. */
+const STORED = 65_535;
+const STORED_HEADER = 5;
 
 /** Deflate, no name, no time, and as the system 255 (unknown), whatever this one is. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
@@ -22,6 +19,22 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 const END = Buffer.from([0x03, 0x00]);
 
 const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw);
+
+/** What blocks were deflated to before, by a digest of all that decides on it: they need not be deflated again. */
+export interface KnownPieces {
+  /** `key` is sha256 of the block after its window, as 32 bytes in base64. */
+  find(key: string): Promise<Buffer | undefined>;
+  /** Told of every deflated block in the order of the stream, and of the place in it at which it begins. */
+  keep(key: string, piece: Buffer, start: number): void;
+}
+
+export interface ParallelGzipOptions {
+  readonly level: number;
+  /** Blocks under way at a time; default: as many as there are threads, and one. */
+  readonly underWay?: number;
+  /** Of the same level, and of this version of zlib. */
+  readonly known?: KnownPieces | undefined;
+}
 
 /**
  * Blocks under way at a time: one on each thread, and one to follow on. The threads are those of Node.js, of which there
@@ -34,17 +47,17 @@ function blocksUnderWay(): number {
 
 /**
  * The gzip stream of `source`, made on several processors: blocks are deflated independently, each with what came before
- * it as its dictionary, so nothing is lost by it but a few bytes a block. The result depends on the content and `level`
- * alone, not on `underWay` nor on how the content is cut. Holds `underWay` blocks; when it ends, however, nothing goes on.
+ * it as its dictionary, so nothing is lost by it but a few bytes a block. The result depends on the content and the level
+ * alone, not on `underWay`, nor on how the content is cut, nor on what is known. Holds `underWay` blocks; when it ends,
+ * however, nothing goes on.
  */
 export async function* parallelGzip(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
-  level: number,
-  underWay: number = blocksUnderWay(),
+  options: ParallelGzipOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   let batch: Buffer[] = [HEADER];
   let batched = 0;
-  for await (const piece of pieces(source, level, underWay)) {
+  for await (const piece of pieces(source, options)) {
     batch.push(piece);
     batched += piece.length;
     if (batched < BATCH) continue;
@@ -55,31 +68,37 @@ export async function* parallelGzip(
   yield Buffer.concat(batch);
 }
 
+/** One block's part of the stream; the key is there for what was deflated. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly key?: string;
+}
+
 /** What follows on the header, in order. */
 async function* pieces(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
-  level: number,
-  underWay: number,
+  { level, known, underWay = blocksUnderWay() }: ParallelGzipOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const running: Promise<Buffer>[] = [];
-  let [crc, size] = [0, 0];
-  let dictionary: Buffer | undefined;
+  const running: Promise<Piece>[] = [];
+  const cutter = new BlockCutter();
+  let [crc, size, written] = [0, 0, HEADER.length];
+  const next = async (): Promise<Buffer> => {
+    const { bytes, key } = await running.shift()!;
+    if (key !== undefined) known?.keep(key, bytes, written);
+    written += bytes.length;
+    return bytes;
+  };
   try {
-    for await (const block of blocksOf(source)) {
-      if (running.length === underWay) yield await running.shift()!;
-      const piece = deflate(block, {
-        level: looksCompressed(block) ? 0 : level,
-        finishFlush: Z_SYNC_FLUSH,
-        chunkSize: MOST,
-        ...(dictionary && { dictionary }),
-      });
+    for await (const block of cutter.cut(source)) {
+      if (running.length === underWay) yield await next();
+      const content = contentOf(block);
+      crc = zlib.crc32(content, crc);
+      size += content.length;
+      const piece = pieceOf(block, level, known).finally(() => cutter.release(block));
       piece.catch(() => undefined); // met when its turn comes
       running.push(piece);
-      crc = zlib.crc32(block, crc);
-      size += block.length;
-      dictionary = block.subarray(-WINDOW);
     }
-    while (running.length > 0) yield await running.shift()!;
+    while (running.length > 0) yield await next();
     const trailer = Buffer.alloc(8);
     trailer.writeUInt32LE(crc, 0);
     trailer.writeUInt32LE(size % 2 ** 32, 4);
@@ -89,20 +108,36 @@ async function* pieces(
   }
 }
 
-/** The same bytes in blocks of one size; the last one may be shorter, none is empty. */
-async function* blocksOf(source: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  let block = Buffer.allocUnsafeSlow(BLOCK);
-  let filled = 0;
-  for await (const chunk of source) {
-    for (let at = 0; at < chunk.length;) {
-      const count = chunk.copy(block, filled, at);
-      at += count;
-      filled += count;
-      if (filled < BLOCK) continue;
-      yield block;
-      block = Buffer.allocUnsafeSlow(BLOCK);
-      filled = 0;
-    }
+async function pieceOf(block: Block, level: number, known: KnownPieces | undefined): Promise<Piece> {
+  const content = contentOf(block);
+  if (level === 0 || looksCompressed(content)) return { bytes: stored(content) };
+  if (!known) return { bytes: await deflated(block, level) };
+  const key = Buffer.from(await crypto.subtle.digest('SHA-256', block.withWindow)).toString('base64');
+  return { bytes: (await known.find(key)) ?? (await deflated(block, level)), key };
+}
+
+async function deflated(block: Block, level: number): Promise<Buffer> {
+  const window = windowOf(block);
+  return await deflate(contentOf(block), {
+    level,
+    finishFlush: Z_SYNC_FLUSH,
+    chunkSize: OUTPUT,
+    ...(window.length > 0 && { dictionary: window }),
+  });
+}
+
+/** Bytes as they are, in deflate's form. */
+function stored(content: Buffer): Buffer {
+  const parts = Math.ceil(content.length / STORED);
+  const bytes = Buffer.allocUnsafe(content.length + parts * STORED_HEADER);
+  let at = 0;
+  for (let from = 0; from < content.length; from += STORED) {
+    const length = Math.min(STORED, content.length - from);
+    bytes[at] = 0;
+    bytes.writeUInt16LE(length, at + 1);
+    bytes.writeUInt16LE(length ^ 0xffff, at + 3);
+    content.copy(bytes, at + STORED_HEADER, from, from + length);
+    at += STORED_HEADER + length;
   }
-  if (filled > 0) yield block.subarray(0, filled);
+  return bytes;
 }

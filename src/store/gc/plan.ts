@@ -113,6 +113,7 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
       case 'origin':
       case 'unpacked':
       case 'build':
+      case 'pieces':
         return reach.blobs.has(`sha256:${rest}` as Digest);
       case 'gzip':
       case 'zstd':
