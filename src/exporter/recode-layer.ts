@@ -40,7 +40,7 @@ export async function recodeLayer(
     report.update(0, layer.blob.size);
     const onProgress = (current: number): void => report.update(current, layer.blob.size);
     // The form is remembered for the diffID, so what has not that diffID must not come to be it.
-    const plain = new LayerContent(store).tar(layer, { signal: job.signal, onProgress });
+    const plain = new LayerContent(store).tar(layer, { signal: job.signal, onProgress, passing: type === 'gzip' });
     const isBig = layer.blob.size >= WORTH_KNOWING;
     await using known = type === 'gzip' && isBig ? await StoredPieces.open(store, level) : undefined;
     const coded = type === 'uncompressed' ? plain : compress(plain, { compression: type, level, known });

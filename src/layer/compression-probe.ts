@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 
 const SAMPLES = 8;
-const SAMPLE = 2048;
+const SAMPLE = 1024;
 /** Bits a byte, of 8, above which bytes look like those of compressed or encrypted data. */
 const HIGH_ENTROPY = 7.94;
 

@@ -9,6 +9,8 @@ const { Z_SYNC_FLUSH } = zlib.constants;
 const OUTPUT = 128 * 1024;
 /** What is given out at a time, at least. Whoever writes it waits for the same threads, so it should be worth it. */
 const BATCH = 1024 * 1024;
+/** A piece that is given out alone. */
+const LARGE = 128 * 1024;
 /** What deflate's form of bytes as they are can hold in one go (RFC 1951, 3.2.4), and what it puts before them. */
 const STORED = 65_535;
 const STORED_HEADER = 5;
@@ -58,12 +60,14 @@ export async function* parallelGzip(
   let batch: Buffer[] = [HEADER];
   let batched = 0;
   for await (const piece of pieces(source, options)) {
-    batch.push(piece);
-    batched += piece.length;
-    if (batched < BATCH) continue;
-    yield Buffer.concat(batch);
-    batch = [];
-    batched = 0;
+    const isBig = piece.length >= LARGE;
+    if (!isBig) batched += batch.push(piece) && piece.length;
+    if (batch.length > 0 && (isBig || batched >= BATCH)) {
+      yield Buffer.concat(batch);
+      batch = [];
+      batched = 0;
+    }
+    if (isBig) yield piece;
   }
   yield Buffer.concat(batch);
 }

@@ -51,7 +51,7 @@ export class BlobStore implements ContentSource, ContentSink {
     }
   }
 
-  open(target: Descriptor, opts: Cancel): AsyncIterable<Buffer> {
+  open(target: Descriptor, opts: ReadOptions): AsyncIterable<Buffer> {
     const bytes = this.#read(target, opts);
     return this.checkedFile(target) === undefined ? verified(bytes, target) : bytes;
   }
@@ -60,7 +60,7 @@ export class BlobStore implements ContentSource, ContentSink {
     return this.#checked.get(digest) === size ? this.path(digest) : undefined;
   }
 
-  async *#read(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+  async *#read(target: Descriptor, opts: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
     try {
       yield* readChunks(this.#paths.blob(target.digest), opts);
     } catch (error) {
@@ -204,17 +204,28 @@ export interface WrittenBlob {
   discard(): Promise<void>;
 }
 
+export interface ReadOptions extends Cancel {
+  /** A chunk is valid only until the next one is asked for: who looks at the bytes and lets them go spares the memory. */
+  readonly passing?: boolean;
+}
+
+interface Range {
+  readonly start?: number;
+  readonly length?: number;
+}
+
 /** The bytes of a file in order, in chunks of a megabyte at most; all of it, or `length` bytes from `start`. */
 export async function* readChunks(
   file: string,
-  { signal, start = 0, length = Infinity }: Cancel & { readonly start?: number; readonly length?: number },
+  { signal, start = 0, length = Infinity, passing = false }: ReadOptions & Range,
 ): AsyncGenerator<Buffer, void, undefined> {
   const handle = await open(file, 'r');
+  const own = passing ? Buffer.allocUnsafeSlow(CHUNK) : undefined;
   try {
     for (let done = 0; done < length;) {
       signal.throwIfAborted();
       const size = Math.min(CHUNK, length - done);
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
+      const { bytesRead, buffer } = await handle.read(own ?? Buffer.allocUnsafe(size), 0, size, start + done);
       if (bytesRead === 0) return;
       done += bytesRead;
       yield buffer.subarray(0, bytesRead);

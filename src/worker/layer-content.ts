@@ -11,7 +11,7 @@ import type { TarSink } from '../layer/tar-reader.js';
 import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
 import { isPlainLayer, mediaTypes } from '../oci/descriptor.js';
 import { hexOf, type Digest, type DiffId } from '../oci/digest.js';
-import { readChunks } from '../store/blobs.js';
+import { readChunks, type ReadOptions as BlobReadOptions } from '../store/blobs.js';
 import { withPassingLock } from '../store/lock.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
@@ -24,7 +24,7 @@ const THREAD_BYTES = 1024 * 1024;
 /** What damaged bytes may be taken for. */
 const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ARCHIVE_INVALID', 'IMAGE_INVALID']);
 
-export interface ReadOptions extends Cancel {
+export interface ReadOptions extends BlobReadOptions {
   /** Told the bytes of the blob, as it is stored, that were read so far. */
   readonly onProgress?: (current: number) => void;
 }
