@@ -9,6 +9,7 @@ import { BaseImages } from './base-images.js';
 import { namedContexts } from './contexts.js';
 import { convertFile } from './convert-file.js';
 import { requireAllowed } from './entitlements.js';
+import { earlyForms } from './early-forms.js';
 import { evaluate } from './evaluate.js';
 import { exportResult } from './export-result.js';
 import { LazyRegistries } from './lazy-registries.js';
@@ -87,6 +88,7 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
     job: opening,
     isolation: options.isolation,
     trustHostCa: options.trustHostCa ?? false,
+    beginCopy: earlyForms(options, store),
   });
   try {
     const evaluation = { store, machines, sources, isolation: options.isolation };

@@ -4,7 +4,7 @@ import type { JobContext } from '../job/context.js';
 import type { Edge } from '../llb/types.js';
 import { solve } from '../solver/solver.js';
 import type { Store } from '../store/store.js';
-import { branchingSteps, wantedFaces } from '../worker/faces.js';
+import { branchingSteps, stepsOfImage, wantedFaces } from '../worker/faces.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
 import type { Sources } from '../worker/ops/source.js';
@@ -31,7 +31,11 @@ export interface Evaluation {
 export async function evaluate(target: Edge | undefined, evaluation: Evaluation, job: JobContext): Promise<RefId> {
   if (!target) return null;
   const { store, machines, sources, isolation } = evaluation;
-  const plan = { faces: wantedFaces(target.vertex), branching: branchingSteps(target.vertex) };
+  const plan = {
+    faces: wantedFaces(target.vertex),
+    branching: branchingSteps(target.vertex),
+    ofImage: stepsOfImage(target.vertex),
+  };
   const options = {
     resolve: opRunners(machines, sources, plan, store.refs),
     cache: new ResultCache(store, await expectedDialect(store, isolation)),

@@ -4,7 +4,7 @@ import type { ChosenRung } from '../worker/isolation/ladder.js';
 import { chooseWorker, forgetReports, parseIsolation, workerKind } from './isolation.js';
 import { ContextViews } from '../worker/context/context-views.js';
 import { LayerContent } from '../worker/layer-content.js';
-import { LocalMachine } from '../worker/local-machine.js';
+import { LocalMachine, type MachineParts } from '../worker/local-machine.js';
 import type { Notice, Progress } from '../worker/machine.js';
 import { loadNetworkMode, networkModeOf } from './network-mode.js';
 import { Machines } from '../worker/machines.js';
@@ -16,6 +16,8 @@ export interface OpenMachinesOptions {
   /** `--isolation`; undefined chooses. */
   readonly isolation: string | undefined;
   readonly trustHostCa: boolean;
+  /** As `MachineParts.beginCopy`. */
+  readonly beginCopy?: MachineParts['beginCopy'];
   /** Told once, when a worker is about to be started, how it is isolated. */
   readonly onIsolation?: (chosen: ChosenRung) => void;
 }
@@ -33,7 +35,7 @@ export function openMachines(options: OpenMachinesOptions): Machines {
     contexts,
     layers,
     trustHostCa,
-    here: new LocalMachine(store, undefined, contexts, layers),
+    here: new LocalMachine(store, undefined, { contexts, layers, beginCopy: options.beginCopy }),
     workerKind: () => workerKind(store, isolation, job),
     startWorker: async () => {
       const chosen = await chooseWorker(store, isolation, job);

@@ -43,12 +43,24 @@ export class LayerPacker {
   readonly #buffer = Buffer.allocUnsafe(BUFFER);
   #filled = 0;
   #offset = 0;
+  #flushed = 0;
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
   }
 
   add(item: PackItem): void {
+    for (const _ of this.steps(item)) continue;
+  }
+
+  /** The same as `add`, with a pause after every buffer that went to the sink. To be gone through to its end. */
+  *steps(item: PackItem): Generator<void, void, undefined> {
+    const before = this.#flushed;
+    yield* this.#steps(item);
+    if (this.#flushed > before) yield;
+  }
+
+  *#steps(item: PackItem): Generator<void, void, undefined> {
     const entry = asWritten(item.entry);
     if (entry.type !== 'file') {
       this.#write(encodeHeader(entry));
@@ -59,7 +71,7 @@ export class LayerPacker {
     const dataOffset = this.#offset;
     const kept: Buffer[] | undefined = isKept(entry.path, entry.size) ? [] : undefined;
     const hash = createHash('sha256');
-    this.#copy(item, hash, kept);
+    yield* this.#copy(item, hash, kept);
     const digest = `sha256:${hash.digest('hex')}` as Digest;
     if (item.digest !== undefined && digest !== item.digest) throw changed(entry);
     this.#write(ZEROS.subarray(0, paddingOf(entry.size)));
@@ -73,7 +85,7 @@ export class LayerPacker {
     return { diffId: `sha256:${this.#hash.digest('hex')}` as DiffId, size: this.#offset, entries: this.#entries };
   }
 
-  #copy({ entry, content }: PackItem, hash: Hash, kept: Buffer[] | undefined): void {
+  *#copy({ entry, content }: PackItem, hash: Hash, kept: Buffer[] | undefined): Generator<void, void, undefined> {
     if (content === undefined || content.kind === 'bytes') {
       const bytes = content?.bytes ?? ZEROS.subarray(0, 0);
       if (bytes.length !== entry.size) throw changed(entry);
@@ -86,17 +98,26 @@ export class LayerPacker {
     try {
       const start = content.kind === 'range' ? content.offset : 0;
       if (content.kind === 'file' && fstatSync(fd).size !== entry.size) throw changed(entry);
-      this.#copyFrom(fd, start, entry, hash, kept);
+      yield* this.#copyFrom(fd, start, entry, hash, kept);
     } finally {
       closeSync(fd);
     }
   }
 
   /** Reads straight into the buffer that goes to the sink. */
-  #copyFrom(fd: number, start: number, entry: Entry, hash: Hash, kept: Buffer[] | undefined): void {
+  *#copyFrom(
+    fd: number,
+    start: number,
+    entry: Entry,
+    hash: Hash,
+    kept: Buffer[] | undefined,
+  ): Generator<void, void, undefined> {
     let done = 0;
     while (done < entry.size) {
-      if (this.#filled === BUFFER) this.#flush();
+      if (this.#filled === BUFFER) {
+        this.#flush();
+        yield;
+      }
       const wanted = Math.min(BUFFER - this.#filled, entry.size - done);
       const read = readSync(fd, this.#buffer, this.#filled, wanted, start + done);
       if (read === 0) throw changed(entry);
@@ -123,6 +144,7 @@ export class LayerPacker {
 
   #flush(): void {
     if (this.#filled === 0) return;
+    this.#flushed++;
     const bytes = this.#buffer.subarray(0, this.#filled);
     this.#filled = 0;
     this.#hash.update(bytes);

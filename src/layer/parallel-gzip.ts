@@ -38,13 +38,16 @@ export interface ParallelGzipOptions {
   readonly known?: KnownPieces | undefined;
 }
 
+/** Blocks that wait for each thread, so that none stands still while this one has something else to do. */
+const WAITING = 4;
+
 /**
- * Blocks under way at a time: one on each thread, and one to follow on. The threads are those of Node.js, of which there
+ * Blocks under way at a time. The threads are those of Node.js, of which there
  * are four unless the environment says otherwise: they cost no memory and need no ending, as threads of our own would.
  */
 function blocksUnderWay(): number {
   const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? '') || 4;
-  return Math.min(availableParallelism(), threads) + 1;
+  return WAITING * Math.min(availableParallelism(), threads);
 }
 
 /**

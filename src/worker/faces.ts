@@ -31,6 +31,13 @@ export function branchingSteps(target: Vertex): ReadonlySet<VertexDigest> {
   return new Set([...users.values()].filter((some) => some.length > 1).flat());
 }
 
+/** The vertices whose changes make up the target, one laid on the other: the layers of the image. */
+export function stepsOfImage(target: Vertex): ReadonlySet<VertexDigest> {
+  const steps = new Set<VertexDigest>();
+  for (let at: Vertex | undefined = target; at; at = below(at)) steps.add(at.digest);
+  return steps;
+}
+
 /** What a step's root is made of, down to the step before. */
 function rootsOf(step: Vertex): readonly VertexDigest[] {
   const found: VertexDigest[] = [];

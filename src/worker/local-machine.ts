@@ -11,6 +11,7 @@ import { contentDigest } from './context/content-digest.js';
 import { ContextViews } from './context/context-views.js';
 import type { NetworkMode } from '../executor/network/network-mode.js';
 import type { NetworkReport, RunNetworks } from '../executor/network/run-networks.js';
+import type { PackedCopy } from './layer-writer.js';
 import { openNetworks } from './exec/open-networks.js';
 import { removeWork } from './exec/chroot-support.js';
 import { runExec } from './exec/run-exec.js';
@@ -47,6 +48,8 @@ export interface MachineParts {
   readonly kind: WorkerKind | undefined;
   /** Absent in a process that is no worker. */
   readonly networks: RunNetworks | undefined;
+  /** Takes a layer of the image that the job makes, in the form in which it will leave; absent where there is none. */
+  readonly beginCopy: ((opts: Cancel) => Promise<PackedCopy | undefined>) | undefined;
 }
 
 /** What a worker is told, and whom it tells of what belongs to no call alone. */
@@ -56,22 +59,25 @@ export interface WorkerOptions {
   readonly onNotice: (notice: Notice) => void;
 }
 
+export interface LocalMachineOptions {
+  readonly contexts?: ContextViews;
+  readonly layers?: LayerContent;
+  readonly worker?: WorkerOptions;
+  readonly beginCopy?: MachineParts['beginCopy'];
+}
+
 /** The ops, done in this process. One that is no worker works on layers alone, and refuses what needs a tree. */
 export class LocalMachine implements Machine {
   readonly #parts: MachineParts;
   readonly #contexts: ContextViews;
 
-  constructor(
-    store: Store,
-    kind: WorkerKind | undefined,
-    contexts = new ContextViews(),
-    layers = new LayerContent(store),
-    worker?: WorkerOptions,
-  ) {
+  constructor(store: Store, kind: WorkerKind | undefined, options: LocalMachineOptions = {}) {
+    const { contexts = new ContextViews(), layers = new LayerContent(store), worker, beginCopy } = options;
     this.#contexts = contexts;
     const trees = kind && openTrees(kind, { store, layers, onProgress: worker?.onProgress });
     const networks = kind && openNetworks(kind, store, worker);
-    this.#parts = { store, layers, trees, kind, networks, views: new RefViews(store, layers, contexts, trees) };
+    const views = new RefViews(store, layers, contexts, trees);
+    this.#parts = { store, layers, trees, kind, networks, views, beginCopy };
   }
 
   /**

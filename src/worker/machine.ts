@@ -25,6 +25,8 @@ export interface FileOpRequest {
   readonly inputs: readonly OpInput[];
   readonly actions: readonly FileAction[];
   readonly face: Face;
+  /** The change will be a layer of the image that the job makes. */
+  readonly isOfImage: boolean;
   /** Of the refs that come out. */
   readonly description: string;
   /** Milliseconds since 1970: mtime of what the op makes by itself, and the ref's time. */

@@ -57,13 +57,13 @@ export class Machines {
   async fileOp(
     actions: readonly FileAction[],
     inputs: readonly OpResult[],
-    { face: wanted, description }: Pick<FileOpRequest, 'face' | 'description'>,
+    { face: wanted, isOfImage, description }: Pick<FileOpRequest, 'face' | 'isOfImage' | 'description'>,
     job: JobContext,
   ): Promise<readonly RefId[]> {
     const face: Face = wanted === 'tree' && (await this.#makesTrees()) ? 'tree' : 'layer';
     const here = face === 'layer' && (await this.#allReadableHere(actions, inputs));
     const given = inputs.map((input) => this.#input(input, job, !here));
-    const request = { actions, face, description, now: job.now(), inputs: given };
+    const request = { actions, face, isOfImage, description, now: job.now(), inputs: given };
     return await (here ? this.#options.here : await this.worker()).fileOp(request, job);
   }
 

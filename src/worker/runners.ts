@@ -14,13 +14,14 @@ import { SourceRunner, type Sources } from './ops/source.js';
 export interface Plan {
   readonly faces: ReadonlyMap<VertexDigest, Face>;
   readonly branching: ReadonlySet<VertexDigest>;
+  readonly ofImage: ReadonlySet<VertexDigest>;
 }
 
 /** The behaviour of each kind of op on this machine. A new kind of op is a new file in `ops/` and a line here. */
 export function opRunners(
   machines: Machines,
   sources: Sources,
-  { faces, branching }: Plan,
+  { faces, branching, ofImage }: Plan,
   refs: RefStore,
 ): (vertex: Vertex) => OpRunner<OpResult> {
   return (vertex) => {
@@ -29,7 +30,10 @@ export function opRunners(
       case 'source':
         return new SourceRunner(op, sources);
       case 'file':
-        return new FileRunner(op, vertex, faces.get(vertex.digest) ?? 'layer', machines);
+        return new FileRunner(op, vertex, machines, {
+          face: faces.get(vertex.digest) ?? 'layer',
+          isOfImage: ofImage.has(vertex.digest),
+        });
       case 'exec':
         return new ExecRunner(op, vertex, branching.has(vertex.digest), machines);
       case 'merge':

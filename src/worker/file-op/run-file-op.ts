@@ -13,6 +13,9 @@ import { scratch } from '../scratch.js';
 import type { Change, ChangeSet } from './change-set.js';
 import { planFileOp } from './plan.js';
 
+/** Bytes of files from which on a layer is worth to be compressed while it is packed. */
+const WORTH_A_COPY = 4 * 1024 * 1024;
+
 /**
  * COPY, ADD, WORKDIR: works the changes out in memory, then packs them straight from their sources into a layer, or
  * writes them into a tree, whichever face is wanted.
@@ -50,7 +53,7 @@ export async function runFileOp(request: FileOpRequest, parts: MachineParts, opt
 async function keep(
   items: readonly PackItem[],
   parent: RefId,
-  { face, now, description }: FileOpRequest,
+  { face, isOfImage, now, description }: FileOpRequest,
   parts: MachineParts,
   opts: Cancel,
 ): Promise<string> {
@@ -58,9 +61,16 @@ async function keep(
   const id = store.refs.newId();
   const written =
     face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passTo(items, sink), opts) : undefined;
-  if (written?.needsLayer ?? true) await store.refs.saveLayer(id, await writeLayer(items, store, layers));
+  if (written?.needsLayer ?? true) {
+    const copy = isOfImage && sizeOf(items) >= WORTH_A_COPY ? await parts.beginCopy?.(opts) : undefined;
+    await store.refs.saveLayer(id, await writeLayer(items, store, layers, copy));
+  }
   await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return id;
+}
+
+function sizeOf(items: readonly PackItem[]): number {
+  return items.reduce((sum, { entry }) => sum + entry.size, 0);
 }
 
 async function itemsOf(

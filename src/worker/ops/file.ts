@@ -4,7 +4,7 @@ import type { JobContext } from '../../job/context.js';
 import type { CopyAction, FileAction, FileOp, Vertex } from '../../llb/types.js';
 import { digestOf } from '../../oci/digest.js';
 import type { CacheMap, CacheMapInput, OpRunner } from '../../solver/types.js';
-import type { ContentSelection, Face } from '../machine.js';
+import type { ContentSelection, FileOpRequest } from '../machine.js';
 import type { Machines } from '../machines.js';
 import type { OpResult } from './result.js';
 
@@ -18,14 +18,14 @@ const OP_VERSION = 1;
 export class FileRunner implements OpRunner<OpResult> {
   readonly #op: FileOp;
   readonly #vertex: Vertex;
-  readonly #face: Face;
   readonly #machines: Machines;
+  readonly #role: Pick<FileOpRequest, 'face' | 'isOfImage'>;
 
-  constructor(op: FileOp, vertex: Vertex, face: Face, machines: Machines) {
+  constructor(op: FileOp, vertex: Vertex, machines: Machines, role: Pick<FileOpRequest, 'face' | 'isOfImage'>) {
     this.#op = op;
     this.#vertex = vertex;
-    this.#face = face;
     this.#machines = machines;
+    this.#role = role;
   }
 
   async cacheMap(): Promise<CacheMap<OpResult>> {
@@ -56,7 +56,7 @@ export class FileRunner implements OpRunner<OpResult> {
   }
 
   async exec(inputs: readonly OpResult[], job: JobContext): Promise<readonly OpResult[]> {
-    const made = { face: this.#face, description: this.#vertex.options.name };
+    const made = { ...this.#role, description: this.#vertex.options.name };
     const refs = await this.#machines.fileOp(this.#op.actions, inputs, made, job);
     return refs.map((ref) => ({ kind: 'ref', ref }));
   }

@@ -58,10 +58,12 @@ async function start(settings: WorkerSettings): Promise<void> {
   const { signal } = new AbortController();
   const store = Store.join(settings.storeRoot, settings.leaseId, { signal });
   await sweepDeadLeases(store.paths, removeWork);
-  machine = new LocalMachine(store, settings.kind, undefined, undefined, {
-    networkMode: settings.networkMode,
-    onProgress: (progress) => send({ type: 'progress', ...progress }),
-    onNotice: (notice) => send({ type: 'notice', ...notice }),
+  machine = new LocalMachine(store, settings.kind, {
+    worker: {
+      networkMode: settings.networkMode,
+      onProgress: (progress) => send({ type: 'progress', ...progress }),
+      onNotice: (notice) => send({ type: 'notice', ...notice }),
+    },
   });
   send({ type: 'ready' });
 }
