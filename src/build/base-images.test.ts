@@ -91,7 +91,7 @@ test('an image comes from its registry, layers only when they are needed, each o
   const base = await images.resolve('host:5000/app:1', linux, { signal });
   expect(base.source).toBe(`docker-image://host:5000/app:1@${manifest.digest}`);
   expect(remote.asked).toHaveLength(3); // the tag, the manifest, the config
-  const ids = await Promise.all([images.ensure(base.source, job), images.ensure(base.source, job)]);
+  const ids = await Promise.all([images.ensure(base.source, job, {}), images.ensure(base.source, job, {})]);
   expect(ids[0]).toBe(ids[1]);
   expect(remote.asked.slice(3).sort()).toEqual([digestOf('a'), digestOf('b')].sort());
   expect(await opened.store.refs.chain(ids[0]!)).toHaveLength(3);
@@ -140,6 +140,6 @@ test('a remembered image whose documents or layers are gone from the store is fe
   remote.asked.length = 0;
   const images = bases();
   const { source } = await images.resolve('host:5000/app:1', linux, { signal });
-  await images.ensure(source, job);
+  await images.ensure(source, job, {});
   expect(remote.asked).toEqual([manifest.digest, digestOf('a')]);
 });

@@ -18,7 +18,8 @@ import { ImageLayout } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import { TagMemory } from '../store/tag-memory.js';
 import type { LayoutPlace } from '../transfer/location.js';
-import type { RefId } from '../worker/machine.js';
+import type { ComingLayer, RefId } from '../worker/machine.js';
+import type { BringOptions } from '../worker/ops/source.js';
 import { bringLayer, keptDocuments, type ImageOrigin } from './image-origin.js';
 
 /** Where `--build-context name=…` says that an image comes from. */
@@ -133,37 +134,68 @@ export class BaseImages {
   }
 
   /** Brings the layers into the store, and gives the ref that stands for them all. */
-  async ensure(identifier: string, job: JobContext): Promise<RefId> {
+  async ensure(identifier: string, job: JobContext, options: BringOptions): Promise<RefId> {
     const resolved = this.#resolved.get(identifier);
     if (!resolved) throw new Error(`\`${identifier}\` was never resolved`);
-    return await this.#ensure(resolved, job);
+    return await this.#ensure(resolved, job, options);
   }
 
   /** The same for an image of the store. */
   async ensureImage(image: Image, job: JobContext): Promise<RefId> {
-    return await this.#ensure({ image, origin: STORE }, job);
+    return await this.#ensure({ image, origin: STORE }, job, {});
   }
 
-  async #ensure({ image, origin }: Resolved, job: JobContext): Promise<RefId> {
-    const { refs, blobs, holding } = this.#store;
-    const { manifest, config } = image;
-    await holding.hold('blob', ...manifest.layers.map(({ digest }) => digest));
-    const bring = manifest.layers.map((layer) => async (signal: AbortSignal) => {
+  async #ensure({ image, origin }: Resolved, job: JobContext, { unpackAhead }: BringOptions): Promise<RefId> {
+    const { refs, holding } = this.#store;
+    const layers = this.#layersOf(image);
+    await holding.hold('blob', ...layers.map(({ layer }) => layer.blob.digest));
+    await holding.hold('ref', ...layers.map(({ ref }) => ref));
+    await this.#bring(layers, origin, job, unpackAhead);
+    let parent: string | undefined;
+    for (const { ref: id, layer } of layers) {
+      if (!(await refs.load(id))) await refs.save({ id, ...(parent !== undefined && { parent }) });
+      if (!(await refs.layer(id))) await refs.saveLayer(id, layer);
+      parent = id;
+    }
+    return parent ?? null;
+  }
+
+  /** Lowest first. */
+  #layersOf({ manifest, config }: Image): readonly ComingLayer[] {
+    let parent: string | undefined;
+    return manifest.layers.map(({ mediaType, digest, size }, i) => {
+      const layer = { diffId: config.rootfs.diff_ids[i]!, blob: { mediaType, digest, size } };
+      parent = this.#store.refs.layerRefId(parent, layer);
+      return { ref: parent, layer };
+    });
+  }
+
+  /** Brings the blobs that are missing. Then trees of the layers are begun meanwhile, but not waited for. */
+  async #bring(
+    layers: readonly ComingLayer[],
+    origin: ImageOrigin,
+    job: JobContext,
+    unpackAhead: BringOptions['unpackAhead'],
+  ): Promise<void> {
+    const { blobs } = this.#store;
+    const missing: Descriptor[] = [];
+    for (const { layer } of layers) if (!(await blobs.has(layer.blob, job))) missing.push(layer.blob);
+    if (missing.length === 0) return;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([job.signal, stop.signal]);
+    // What goes wrong there, whoever needs the trees finds out again.
+    void unpackAhead?.(layers, { signal }).catch(() => undefined);
+    const bring = missing.map((layer) => async (signal: AbortSignal) => {
       await this.#coming.run(layer.digest, signal, async (signal) => {
         if (!(await blobs.has(layer, { signal }))) await bringLayer(layer, origin, this.#store, { ...job, signal });
       });
     });
-    await allOrAbort(job.signal, bring);
-    let parent: string | undefined;
-    for (const [i, { mediaType, digest, size }] of manifest.layers.entries()) {
-      const fact = { diffId: config.rootfs.diff_ids[i]!, blob: { mediaType, digest, size } };
-      const id = refs.layerRefId(parent, fact);
-      await holding.hold('ref', id);
-      if (!(await refs.load(id))) await refs.save({ id, ...(parent !== undefined && { parent }) });
-      if (!(await refs.layer(id))) await refs.saveLayer(id, fact);
-      parent = id;
+    try {
+      await allOrAbort(job.signal, bring);
+    } catch (error) {
+      stop.abort(error);
+      throw error;
     }
-    return parent ?? null;
   }
 }
 

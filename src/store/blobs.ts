@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { counted } from '../base/counted.js';
@@ -8,7 +8,7 @@ import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { digestOf, type Digest } from '../oci/digest.js';
+import { digestOf, hexOf, type Digest } from '../oci/digest.js';
 import { verified } from '../oci/verified.js';
 import { statRegularFile } from './regular-file.js';
 import type { Holding } from './lease-file.js';
@@ -98,9 +98,15 @@ export class BlobStore implements ContentSource, ContentSink {
     }
   }
 
+  /** Where a blob may lie while `put` brings it: a file that grows until it takes its place, or goes if that fails. */
+  growing(digest: Digest): string {
+    return path.join(this.#temp, `growing-${hexOf(digest)}`);
+  }
+
   async #take(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
     // The source has checked it. What is written is hashed anyway, so a source that did not is found out for nothing.
-    const written = await this.write(counted(source.open(target, opts), opts.onProgress), opts);
+    const content = counted(source.open(target, opts), opts.onProgress);
+    const written = await this.#write(await this.#createGrowing(target.digest), content, opts);
     if (written.digest !== target.digest || written.size !== target.size) {
       await written.discard();
       throw new BuildError('BLOB_CORRUPT', `blob \`${target.digest}\` has other bytes: \`${written.digest}\``);
@@ -129,8 +135,15 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   /** Writes bytes whose digest is not known yet. Nothing stands in the store until `commit`. */
-  async write(content: AsyncIterable<Uint8Array>, { signal }: Cancel): Promise<WrittenBlob> {
-    const { temp, handle } = await this.#create();
+  async write(content: AsyncIterable<Uint8Array>, opts: Cancel): Promise<WrittenBlob> {
+    return await this.#write(await this.#create(), content, opts);
+  }
+
+  async #write(
+    { temp, handle }: TempFile,
+    content: AsyncIterable<Uint8Array>,
+    { signal }: Cancel,
+  ): Promise<WrittenBlob> {
     const hash = createHash('sha256');
     let size = 0;
     try {
@@ -183,9 +196,21 @@ export class BlobStore implements ContentSource, ContentSink {
     }
   }
 
-  async #create(): Promise<{ temp: string; handle: Awaited<ReturnType<typeof open>> }> {
+  async #create(): Promise<TempFile> {
     const temp = await this.tempPath();
     return { temp, handle: await open(temp, 'wx', 0o644) };
+  }
+
+  /** Under the name that others know, unless the same blob is brought a second time meanwhile. */
+  async #createGrowing(digest: Digest): Promise<TempFile> {
+    await mkdir(this.#temp, { recursive: true });
+    const temp = this.growing(digest);
+    try {
+      return { temp, handle: await open(temp, 'wx', 0o644) };
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return await this.#create();
+      throw error;
+    }
   }
 
   /** Its bytes are known to hash to `digest`. */
@@ -194,6 +219,11 @@ export class BlobStore implements ContentSource, ContentSink {
     await rename(temp, this.#paths.blob(digest));
     this.#checked.set(digest, size);
   }
+}
+
+interface TempFile {
+  readonly temp: string;
+  readonly handle: FileHandle;
 }
 
 export interface WrittenBlob {
@@ -235,7 +265,7 @@ export async function* readChunks(
   }
 }
 
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.byteLength;) {
     at += (await handle.write(chunk, at, chunk.byteLength - at)).bytesWritten;
   }

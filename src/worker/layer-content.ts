@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { replaceFile } from '../base/atomic-file.js';
 import { counted } from '../base/counted.js';
@@ -32,6 +32,12 @@ export interface ReadOptions extends BlobReadOptions {
 export interface LayerContentOptions {
   /** Told how far the unpacking of a layer is. */
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** A layer that was read while it came. */
+export interface GrownLayer {
+  /** To be called when the blob is in its place. False when that is another file than the one that was read. */
+  keep(): Promise<boolean>;
 }
 
 /** The layers of the store, read: tables of contents, which are made once and kept, and contents of single files. */
@@ -67,6 +73,27 @@ export class LayerContent {
     return await this.#readTar(fact, also, undefined, opts);
   }
 
+  /**
+   * Reads a layer whose blob `BlobStore.put` is bringing, from its first bytes on, as they come. Nothing is remembered of it
+   * before `keep`: until the blob is in its place nobody knows whether these were its bytes. Throws as `read`, and what it
+   * throws may be the fault of bytes that were not the blob's.
+   */
+  async readGrowing(fact: LayerFact, also: TarSink, opts: ReadOptions): Promise<GrownLayer> {
+    const { blobs } = this.#store;
+    const file = blobs.path(fact.blob.digest);
+    const tar = new BlobTar({ file, growing: blobs.growing(fact.blob.digest), size: fact.blob.size }, opts);
+    const toc = await buildToc(tar.chunks(), also, () => tar.diffId);
+    if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
+    return {
+      keep: async () => {
+        const { dev, ino } = await stat(file);
+        if (dev !== tar.file.device || ino !== tar.file.inode) return false;
+        await this.#keep(fact, toc);
+        return true;
+      },
+    };
+  }
+
   /** `copyTo`: takes the tar as well. */
   async #readTar(
     fact: LayerFact,
@@ -83,11 +110,14 @@ export class LayerContent {
       if (error instanceof BuildError && DAMAGE.has(error.code)) await this.#requireBlob(fact, opts);
       throw error;
     }
-    await this.save(toc);
-    if (!isPlainLayer(fact.blob.mediaType)) {
-      await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
-    }
+    await this.#keep(fact, toc);
     return toc;
+  }
+
+  async #keep(fact: LayerFact, toc: Toc): Promise<void> {
+    await this.save(toc);
+    if (isPlainLayer(fact.blob.mediaType)) return;
+    await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
   }
 
   async save(toc: Toc): Promise<void> {

@@ -20,6 +20,7 @@ import { exportTree } from './export-tree.js';
 import { runFileOp } from './file-op/run-file-op.js';
 import { LayerContent } from './layer-content.js';
 import type {
+  ComingLayer,
   ContentRequest,
   ExecRequest,
   ExportTreeRequest,
@@ -99,6 +100,10 @@ export class LocalMachine implements Machine {
 
   async exec(request: ExecRequest, opts: MachineOptions): Promise<readonly RefId[]> {
     return await runExec(request, withTrees(this.#parts), opts);
+  }
+
+  async unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void> {
+    await withTrees(this.#parts).trees.unpackAhead?.(layers, opts);
   }
 
   async pack(ref: string, opts: Cancel): Promise<void> {

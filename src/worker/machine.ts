@@ -2,12 +2,19 @@ import type { Cancel } from '../base/abort.js';
 import type { Digest } from '../oci/digest.js';
 import type { NetworkReport } from '../executor/network/run-networks.js';
 import type { ExecOp, FileAction, VertexDigest } from '../llb/types.js';
+import type { LayerFact } from '../store/refs.js';
 
 /** Id of a ref in the store; null is the empty file system. */
 export type RefId = string | null;
 
 /** Which face of a change to make first: a tree when a RUN will stand on it, a layer when it is only exported. */
 export type Face = 'tree' | 'layer';
+
+/** A layer whose blob is being brought, and the ref that it will have. */
+export interface ComingLayer {
+  readonly ref: string;
+  readonly layer: LayerFact;
+}
 
 /** Where an op reads: a ref, or a local directory of the session. */
 export type OpInput =
@@ -115,6 +122,8 @@ export interface Machine {
   fileOp(request: FileOpRequest, opts: Cancel): Promise<readonly RefId[]>;
   /** One ref an output. Throws RUN_FAILED with the exit code. */
   exec(request: ExecRequest, opts: MachineOptions): Promise<readonly RefId[]>;
+  /** As `Trees`. Fails as making a tree does; then whoever needs the tree tries again, when the layers are there. */
+  unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void>;
   /** Makes sure that the ref has its layer face, and its table of contents. */
   pack(ref: string, opts: Cancel): Promise<void>;
   contentDigest(request: ContentRequest, opts: Cancel): Promise<Digest>;

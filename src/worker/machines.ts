@@ -12,6 +12,7 @@ import type { Store } from '../store/store.js';
 import type { ContextViews } from './context/context-views.js';
 import type { LayerContent } from './layer-content.js';
 import type {
+  ComingLayer,
   ContentSelection,
   ExecRequest,
   ExportTreeRequest,
@@ -118,6 +119,11 @@ export class Machines {
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
     const here = await this.#isReadableHere(request.ref);
     await (here ? this.#options.here : await this.worker()).exportTree(request, opts);
+  }
+
+  /** As `Machine`; where no worker can be, nothing happens. */
+  async unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void> {
+    if ((await this.#workerKind()) !== undefined) await (await this.worker()).unpackAhead(layers, opts);
   }
 
   /** By this process, and by the worker what belongs to others. Throws as starting a worker does. */

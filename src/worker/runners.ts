@@ -28,7 +28,9 @@ export function opRunners(
     const { op } = vertex;
     switch (op.kind) {
       case 'source':
-        return new SourceRunner(op, sources);
+        return new SourceRunner(op, sources, {
+          ...(faces.get(vertex.digest) === 'tree' && { unpackAhead: (...args) => machines.unpackAhead(...args) }),
+        });
       case 'file':
         return new FileRunner(op, vertex, machines, {
           face: faces.get(vertex.digest) ?? 'layer',

@@ -4,7 +4,7 @@ import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
 import { packageRoot } from '../../base/package-root.js';
 import type { DiffId } from '../../oci/digest.js';
-import type { BlobFile, BlobTarData, FromThread } from './protocol.js';
+import type { BlobFile, BlobTarData, FileIdentity, FromThread } from './protocol.js';
 import { Ring } from './ring.js';
 
 export interface BlobTarOptions extends Cancel {
@@ -23,7 +23,7 @@ const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 6
 export class BlobTar {
   readonly #blob: BlobFile;
   readonly #options: BlobTarOptions;
-  #diffId: DiffId | undefined;
+  #end: Extract<FromThread, { readonly kind: 'end' }> | undefined;
 
   constructor(blob: BlobFile, options: BlobTarOptions) {
     this.#blob = blob;
@@ -32,8 +32,17 @@ export class BlobTar {
 
   /** Of all that came. To be asked when the last chunk was taken. */
   get diffId(): DiffId {
-    if (this.#diffId === undefined) throw new Error('the tar was not read to its end');
-    return this.#diffId;
+    return this.#ended.diffId;
+  }
+
+  /** The file that was read. To be asked when the last chunk was taken. */
+  get file(): FileIdentity {
+    return this.#ended.file;
+  }
+
+  get #ended(): Extract<FromThread, { readonly kind: 'end' }> {
+    if (this.#end === undefined) throw new Error('the tar was not read to its end');
+    return this.#end;
   }
 
   /**
@@ -57,7 +66,7 @@ export class BlobTar {
       for (let count = 0; ; count++) {
         const message = await said.take();
         if (message.kind === 'end') {
-          this.#diffId = message.diffId;
+          this.#end = message;
           return;
         }
         if (message.kind !== 'slot') throw failure(message);

@@ -10,6 +10,12 @@ export interface BlobFile {
   readonly growing?: string;
 }
 
+/** Tells a file from one that has come to its name since. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+}
+
 /** What the thread is started with. */
 export interface BlobTarData {
   readonly blob: BlobFile;
@@ -20,7 +26,7 @@ export interface BlobTarData {
 export type FromThread =
   /** `read`: bytes of the blob so far. */
   | { readonly kind: 'slot'; readonly length: number; readonly read: number }
-  | { readonly kind: 'end'; readonly diffId: DiffId }
+  | { readonly kind: 'end'; readonly diffId: DiffId; readonly file: FileIdentity }
   | {
       readonly kind: 'failed';
       readonly code: ErrorCode;

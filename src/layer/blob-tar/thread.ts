@@ -5,7 +5,7 @@ import { BuildError, hasCode } from '../../base/errors.js';
 import type { DiffId } from '../../oci/digest.js';
 import { checkBomb, damaged, decompress, detectCompression, hasZlibCode, MAGIC_BYTES } from '../compression.js';
 import { Gunzip } from './gunzip.js';
-import type { BlobFile, BlobTarData, FromThread } from './protocol.js';
+import type { BlobFile, BlobTarData, FileIdentity, FromThread } from './protocol.js';
 import { Ring, SLOT_BYTES, Stopped } from './ring.js';
 
 const READ_BYTES = 256 * 1024;
@@ -20,6 +20,8 @@ class Filler {
   #at = 0;
   /** Bytes of the blob so far. */
   read = 0;
+  /** Where they come from. */
+  file: FileIdentity = { device: 0, inode: 0 };
 
   constructor(ring: Ring) {
     this.#ring = ring;
@@ -64,15 +66,18 @@ function tell(message: FromThread): void {
 }
 
 /** The chunks of the blob, as they come; each is valid until the next. Throws BLOB_CORRUPT when there are fewer. */
-function* chunksOf({ file, size, growing }: BlobFile, ring: Ring): Generator<Buffer, void, undefined> {
-  const fd = open(file, growing, ring);
+function* chunksOf({ file, size, growing }: BlobFile, ring: Ring, filler: Filler): Generator<Buffer, void, undefined> {
+  const { fd, grows } = open(file, growing, ring);
   try {
+    const { dev, ino } = fstatSync(fd);
+    filler.file = { device: dev, inode: ino };
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     for (let at = 0; at < size;) {
       const count = readSync(fd, buffer, 0, Math.min(READ_BYTES, size - at), at);
       at += count;
+      filler.read = at;
       if (count > 0) yield buffer.subarray(0, count);
-      else if (growing !== undefined && fstatSync(fd).nlink > 0) ring.pause(LOOK_MS);
+      else if (grows && fstatSync(fd).nlink > 0) ring.pause(LOOK_MS);
       else throw new BuildError('BLOB_CORRUPT', `\`${file}\` has ${at} bytes instead of ${size}`);
     }
   } finally {
@@ -80,11 +85,11 @@ function* chunksOf({ file, size, growing }: BlobFile, ring: Ring): Generator<Buf
   }
 }
 
-function open(file: string, growing: string | undefined, ring: Ring): number {
+function open(file: string, growing: string | undefined, ring: Ring): { readonly fd: number; readonly grows: boolean } {
   for (;;) {
     for (const name of growing === undefined ? [file] : [growing, file]) {
       try {
-        return openSync(name, 'r');
+        return { fd: openSync(name, 'r'), grows: name === growing };
       } catch (error) {
         if (growing === undefined || !hasCode(error, 'ENOENT')) throw error;
       }
@@ -96,7 +101,7 @@ function open(file: string, growing: string | undefined, ring: Ring): number {
 async function fill({ blob, memory }: BlobTarData): Promise<void> {
   const ring = new Ring(memory);
   const filler = new Filler(ring);
-  const chunks = counting(chunksOf(blob, ring), filler);
+  const chunks = chunksOf(blob, ring, filler);
   const first = chunks.next();
   const head = first.done === true ? Buffer.alloc(0) : first.value;
   const isGzip = head.length >= MAGIC_BYTES && detectCompression(head) === 'gzip';
@@ -104,7 +109,7 @@ async function fill({ blob, memory }: BlobTarData): Promise<void> {
   const all = from(head, chunks);
   if (gunzip) inflate(gunzip, all, filler);
   else for await (const chunk of decompress(copied(all))) filler.copy(chunk);
-  tell({ kind: 'end', diffId: filler.end() });
+  tell({ kind: 'end', diffId: filler.end(), file: filler.file });
 }
 
 function inflate(gunzip: Gunzip, chunks: Iterable<Buffer>, filler: Filler): void {
@@ -133,13 +138,6 @@ function inflate(gunzip: Gunzip, chunks: Iterable<Buffer>, filler: Filler): void
     throw hasZlibCode(error) ? damaged('gzip', error) : error;
   } finally {
     gunzip.close();
-  }
-}
-
-function* counting(chunks: Generator<Buffer>, filler: Filler): Generator<Buffer, void, undefined> {
-  for (const chunk of chunks) {
-    filler.read += chunk.length;
-    yield chunk;
   }
 }
 

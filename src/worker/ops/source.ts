@@ -1,15 +1,21 @@
+import type { Cancel } from '../../base/abort.js';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { BuildError } from '../../base/errors.js';
 import type { JobContext } from '../../job/context.js';
 import type { SourceOp } from '../../llb/types.js';
 import { digestOf, type Digest } from '../../oci/digest.js';
 import type { CacheMap, OpRunner } from '../../solver/types.js';
-import type { RefId } from '../machine.js';
+import type { ComingLayer, RefId } from '../machine.js';
 import type { OpResult } from './result.js';
 
 /** Gives the ref of an image's file system, bringing its layers into the store. */
 export interface ImageRefs {
-  ensure(identifier: string, job: JobContext): Promise<RefId>;
+  ensure(identifier: string, job: JobContext, options: BringOptions): Promise<RefId>;
+}
+
+export interface BringOptions {
+  /** There where the image will be needed as a tree: told of layers before the first of them is there. */
+  readonly unpackAhead?: ((layers: readonly ComingLayer[], opts: Cancel) => Promise<void>) | undefined;
 }
 
 /** What lies on other machines and changes there: files and repositories by URL. */
@@ -38,10 +44,12 @@ export interface Sources {
 export class SourceRunner implements OpRunner<OpResult> {
   readonly #op: SourceOp;
   readonly #sources: Sources;
+  readonly #options: BringOptions;
 
-  constructor(op: SourceOp, sources: Sources) {
+  constructor(op: SourceOp, sources: Sources, options: BringOptions) {
     this.#op = op;
     this.#sources = sources;
+    this.#options = options;
   }
 
   async cacheMap(job: JobContext): Promise<CacheMap<OpResult>> {
@@ -60,7 +68,7 @@ export class SourceRunner implements OpRunner<OpResult> {
       return [{ kind: 'context', name }];
     }
     if (identifier.startsWith('docker-image://') || identifier.startsWith('oci-layout://')) {
-      return [{ kind: 'ref', ref: await this.#sources.images.ensure(identifier, job) }];
+      return [{ kind: 'ref', ref: await this.#sources.images.ensure(identifier, job, this.#options) }];
     }
     const remote = this.#remote();
     if (remote) return [{ kind: 'ref', ref: await remote.fetch(this.#op, job) }];

@@ -8,6 +8,7 @@ import type { WorkerLaunch } from '../isolation/launch.js';
 import { startLaunch } from '../isolation/start-launch.js';
 import type { NetworkReport } from '../../executor/network/run-networks.js';
 import type {
+  ComingLayer,
   ContentRequest,
   ExecRequest,
   ExportTreeRequest,
@@ -118,6 +119,9 @@ export class WorkerProcess implements Machine {
   }
   async exec(request: ExecRequest, opts: MachineOptions): Promise<readonly RefId[]> {
     return (await this.#call('exec', request, opts, opts.onOutput)) as readonly RefId[];
+  }
+  async unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void> {
+    await this.#call('unpackAhead', layers, opts);
   }
   async pack(ref: string, opts: Cancel): Promise<void> {
     await this.#call('pack', ref, opts);

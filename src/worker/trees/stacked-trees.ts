@@ -10,19 +10,20 @@ import { LayerUnpacker } from '../../layer/unpack.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
 import { TreeView } from '../../snapshot/tree-view.js';
 import { withPassingLock } from '../../store/lock.js';
-import type { TreeDialect, TreeFact } from '../../store/refs.js';
+import type { LayerFact, TreeDialect, TreeFact } from '../../store/refs.js';
 import type { Store } from '../../store/store.js';
 import type { TarSink } from '../../layer/tar-reader.js';
 import { EmptyView } from '../empty-view.js';
-import type { LayerContent } from '../layer-content.js';
+import type { LayerContent, ReadOptions } from '../layer-content.js';
 import { UnpackReport } from '../unpack-report.js';
-import type { Progress, RefId } from '../machine.js';
+import type { ComingLayer, Progress, RefId } from '../machine.js';
 import { layerOf } from './layer-of.js';
 import { LayeredView } from './layered-view.js';
 import { packUpper } from './pack-upper.js';
 import { RecordedOwners } from './recorded-owners.js';
 import type { ActiveStack, Stack, Stacking } from './stacking.js';
 import { TreeFolder } from './tree-folder.js';
+import { TreesAhead, type UnpackedTree } from './trees-ahead.js';
 import type { ActiveTree, Mounted, Trees } from './types.js';
 
 export interface StackedTreesOptions {
@@ -57,6 +58,7 @@ export class StackedTrees implements Trees {
   /** Trees without the device nodes that their layers have. */
   readonly #lackDevices = new Set<string>();
   readonly #unpacking = new OnceMap<string, TreeFact>();
+  readonly #ahead: TreesAhead;
 
   constructor({ store, layers, dialect, stacking, keepsLayers, owners, onProgress }: StackedTreesOptions) {
     this.#store = store;
@@ -68,6 +70,12 @@ export class StackedTrees implements Trees {
     this.partsLinks = stacking.partsLinks;
     this.#keepsLayers = keepsLayers;
     this.#owners = owners;
+    this.#ahead = new TreesAhead({
+      known: (ref) => store.refs.treeFact(ref, dialect),
+      workDir: () => this.workDir(),
+      unpack: (...args) => this.#unpackInto((...some) => layers.readGrowing(...some), ...args),
+      nameOf: (dir) => this.#relative(dir),
+    });
   }
 
   /** Names of the trees that make up a ref, lowest first. */
@@ -102,20 +110,43 @@ export class StackedTrees implements Trees {
     const { refs } = this.#store;
     const known = await refs.treeFact(id, this.#dialect); // maybe another process was first
     if (known !== undefined) return known;
+    using ahead = await this.#ahead.take(id);
+    if (ahead && (await ahead.found.keep())) return await this.#keep(id, ahead.dir, ahead);
     const layer = await layerOf(id, refs);
     using work = this.workDir();
-    const target = path.join(work.dir, 'u');
-    mkdirSync(target);
+    const unpacked = await this.#unpackInto((...some) => this.#layers.read(...some), work.dir, layer, below, opts);
+    return await this.#keep(id, unpacked.dir, unpacked);
+  }
+
+  async #keep(id: string, dir: string, { lacksDevices }: { readonly lacksDevices: boolean }): Promise<TreeFact> {
+    const tree = this.#folder.keep(dir);
+    await this.#store.refs.saveTree(id, this.#dialect, tree, { lacksDevices });
+    return { tree, lacksDevices };
+  }
+
+  /** Makes what a layer changes over the trees `below`, as a directory in `workDir`. */
+  async #unpackInto<T>(
+    read: (layer: LayerFact, sink: TarSink, opts: ReadOptions) => Promise<T>,
+    workDir: string,
+    layer: LayerFact,
+    below: readonly string[],
+    opts: Cancel,
+  ): Promise<UnpackedTree<T>> {
+    const dir = path.join(workDir, 'u');
+    mkdirSync(dir);
     using lower = await this.#mount(below, opts);
-    using unpacker = this.#unpacker(target, lower, below);
+    using unpacker = this.#unpacker(dir, lower, below);
     const report = new UnpackReport(layer, this.#onProgress);
-    await this.#layers.read(layer, unpacker, { ...opts, onProgress: report.update });
+    const found = await read(layer, unpacker, { ...opts, onProgress: report.update });
     report.end();
     const lacksDevices = unpacker.finish().skippedDevices.length > 0;
-    this.#stacking.prepare(target, opts);
-    const tree = this.#folder.keep(target);
-    await refs.saveTree(id, this.#dialect, tree, { lacksDevices });
-    return { tree, lacksDevices };
+    this.#stacking.prepare(dir, opts);
+    return { dir, lacksDevices, found };
+  }
+
+  /** Not where what trees show depends on layers, which are not there yet. */
+  async unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void> {
+    if (this.#owners === 'on-disk') await this.#ahead.make(layers, opts);
   }
 
   async write(

@@ -1,7 +1,7 @@
 import type { Cancel } from '../../base/abort.js';
 import type { RefView } from '../../layer/ref-view.js';
 import type { TarSink } from '../../layer/tar-reader.js';
-import type { RefId } from '../machine.js';
+import type { ComingLayer, RefId } from '../machine.js';
 
 /** A file system that lies in a directory while it is in use. */
 export interface Mounted {
@@ -47,6 +47,11 @@ export interface Trees {
     write: (sink: TarSink) => void,
     opts: Cancel,
   ) => Promise<{ readonly needsLayer: boolean }>;
+  /**
+   * Begins to make the trees of layers that are being brought, lowest first, so that they are there, or nearly, when they are
+   * asked for. Nothing of it is to be seen before that. Absent where it is not possible.
+   */
+  readonly unpackAhead?: (layers: readonly ComingLayer[], opts: Cancel) => Promise<void>;
   /** A folder of this job on the file system of the trees; gone when it is disposed of, or swept with the job. */
   workDir(): { readonly dir: string; [Symbol.dispose](): void };
 }
