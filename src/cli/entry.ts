@@ -20,3 +20,5 @@ const code = await main(withVerb(program, words));
 // All is wound up: what is left is data for a reader of stdout who takes none, and would keep the process for ever.
 if (code === 130 && wasInterrupted()) process.exit(code);
 process.exitCode = code;
+// Node.js would first wait for what V8 compiles and collects in the background: tens of milliseconds after a build.
+if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
