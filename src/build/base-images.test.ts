@@ -63,7 +63,8 @@ class Remote {
           target,
         ),
     } as unknown as Repository;
-    return { get: () => Promise.resolve({ repository: () => repository, close: () => Promise.resolve() }) };
+    const nothing = (): Promise<void> => Promise.resolve();
+    return { get: () => Promise.resolve({ repository: () => repository, prepare: nothing, close: nothing }) };
   }
 }
 

@@ -18,6 +18,7 @@ import { requireOwnFrontend } from './frontend.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import { openMainContext, withoutTold } from './remote-context.js';
 import { openSources } from './sources.js';
+import { prepareOutputs } from './prepare-outputs.js';
 import { provenanceOf } from './provenance.js';
 import { requireExportable } from './require-exportable.js';
 import { requireNoProcess } from './require-no-process.js';
@@ -82,8 +83,11 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
   const uploads = new Map<string, string>();
   const sources = openSources(store, bases, uploads);
   let isolation: BuildResult['isolation'];
+  let preparing: Promise<void> | undefined;
+  const over = new AbortController();
   const machines = openMachines({
     onIsolation: (chosen) => (isolation = chosen),
+    onWait: () => (preparing ??= prepareOutputs(options, registries, { signal: over.signal })),
     store,
     job: opening,
     isolation: options.isolation,
@@ -113,6 +117,7 @@ async function run(options: BuildOptions, store: Store): Promise<BuildResult> {
     const exported = await exportResult({ ...input, ...(provenance && { provenance }) });
     return { ...exported, invocationId, ...(isolation && { isolation }) };
   } finally {
+    over.abort();
     await machines.stop();
     await registries.close();
   }

@@ -49,10 +49,11 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
   const annotations = options.annotations ?? [];
   let image: Promise<{ readonly built: BuiltImage; readonly made: MadeImage }> | undefined;
   const assemble = (): NonNullable<typeof image> =>
-    (image ??= assembleImage(input).then(async (built) => ({
-      built,
-      made: await makeImage(built, store.blobs, epoch, annotationsAt('manifest', annotations, built.config)),
-    })));
+    (image ??= assembleImage(input).then(async (built) => {
+      if (!outputs.some(readsTrees)) machines.stop().catch(() => undefined); // thrown to who waits for it
+      const manifest = annotationsAt('manifest', annotations, built.config);
+      return { built, made: await makeImage(built, store.blobs, epoch, manifest) };
+    }));
   let exported: MadeImage | undefined;
   let stored: MadeImage | undefined;
   const reports: OutputReport[] = [];
@@ -94,6 +95,11 @@ export async function exportResult(input: ExportInput): Promise<Omit<BuildResult
     names: namesOf(outputs, tags),
     ...told,
   };
+}
+
+/** Whether an output needs more of the result than its layers. */
+function readsTrees({ type }: OutputSpec): boolean {
+  return type === 'local' || type === 'tar';
 }
 
 function reportOf(output: OutputSpec, { image, stored, pushed }: Exported): OutputReport {

@@ -20,6 +20,8 @@ export interface OpenMachinesOptions {
   readonly beginCopy?: MachineParts['beginCopy'];
   /** Told once, when a worker is about to be started, how it is isolated. */
   readonly onIsolation?: (chosen: ChosenRung) => void;
+  /** As that of `MachinesOptions`. */
+  readonly onWait?: () => unknown;
 }
 
 /** What runs the ops of a job: this process, and a worker that is started when something first needs a tree. */
@@ -36,6 +38,7 @@ export function openMachines(options: OpenMachinesOptions): Machines {
     layers,
     trustHostCa,
     here: new LocalMachine(store, undefined, { contexts, layers, beginCopy: options.beginCopy }),
+    ...(options.onWait && { onWait: options.onWait }),
     workerKind: () => workerKind(store, isolation, job),
     startWorker: async () => {
       const chosen = await chooseWorker(store, isolation, job);

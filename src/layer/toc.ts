@@ -164,6 +164,20 @@ export function serializeToc(toc: Toc): Buffer {
   return Buffer.from(`${lines.join('\n')}\n`);
 }
 
+/** Bytes of a serialized table in which its first line ends. */
+export const TOC_HEAD_BYTES = 512;
+
+/** `Toc.size`, from the first bytes of what `serializeToc` wrote; undefined if they are damaged or of another version. */
+export function tocSize(start: Buffer): number | undefined {
+  try {
+    const head = JSON.parse(start.toString('utf8').split('\n', 1)[0]!) as { format?: string; size?: number };
+    return head.format === FORMAT ? head.size : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 type Line = Omit<TocEntry, 'xattrs' | 'bytes'> & {
   readonly xattrs?: readonly (readonly [string, string])[];
   readonly bytes?: string;

@@ -71,6 +71,11 @@ export class Connections {
     return { url, status: statusCode, headers: Object.fromEntries(joined) as WireAnswer['headers'], body: answer };
   }
 
+  /** Makes ready what a request to the URL's server will need, and connects nothing. Throws CONFIG_INVALID. */
+  async prepare(url: URL, { insecure }: Pick<WireRequest, 'insecure'>): Promise<void> {
+    await this.#dispatcher(url, insecure);
+  }
+
   /** `host:port` of the proxy that a URL is asked through. */
   proxyOf(url: URL): string | undefined {
     return proxyFor(url, this.#options.env)?.host;

@@ -66,6 +66,11 @@ class OpenRegistries implements Registries {
     });
   }
 
+  async prepare(registry: string, { insecure = false }: Pick<RepositoryOptions, 'insecure'>): Promise<void> {
+    const { transports } = await this.#open();
+    await transports.get(registry, { insecure }).prepare();
+  }
+
   async close(): Promise<void> {
     const opened = await this.#opened?.catch(() => undefined); // whoever needed it was told
     await opened?.transports.close();

@@ -22,6 +22,8 @@ export type Script = (request: SeenRequest, count: number) => ScriptedAnswer | '
 /** A server of HTTP, or of HTTPS with certificates, that does what a test says and keeps what it was asked. */
 export class ScriptedServer {
   readonly seen: SeenRequest[] = [];
+  /** That were opened so far, whatever came of them. */
+  connections = 0;
   /** `host:port`. */
   readonly host: string;
   readonly url: string;
@@ -29,6 +31,7 @@ export class ScriptedServer {
 
   private constructor(server: http.Server | https.Server, isTls: boolean) {
     this.#server = server;
+    server.on('connection', () => this.connections++);
     this.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.url = `${isTls ? 'https' : 'http'}://${this.host}`;
   }

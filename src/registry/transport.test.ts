@@ -46,6 +46,16 @@ const as = (credentials: Credentials): Pick<TransportsOptions, 'credentials'> =>
 const alice = as({ kind: 'basic', username: 'alice', password: 'wonder:land' });
 const aliceBasic = `Basic ${Buffer.from('alice:wonder:land').toString('base64')}`;
 
+test('a registry is made ready for without being asked, or connected to', async () => {
+  const server = await serve(() => ({ body: 'hello' }));
+  const transport = connect(server.host);
+  await transport.prepare();
+  await setTimeout(20);
+  expect(server.connections).toBe(0);
+  await (await transport.send(request())).discard();
+  expect(server.connections).toBeGreaterThan(0);
+});
+
 test('this machine is asked by plain HTTP when it does not speak TLS, without being asked twice', async () => {
   const server = await serve(() => ({ headers: { 'x-a': ['1', '2'], 'set-cookie': 'a=b' }, body: 'hello' }));
   const transport = connect(server.host);

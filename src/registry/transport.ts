@@ -76,6 +76,11 @@ export class HostTransport implements Transport {
     throw await this.#unexpected(answer, request);
   }
 
+  async prepare(): Promise<void> {
+    const { connections, insecure } = this.#options;
+    await connections.prepare(this.#base, { insecure });
+  }
+
   get #base(): URL {
     return new URL(`${this.#scheme}://${serverOf(this.host)}/v2/`);
   }

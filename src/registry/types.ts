@@ -49,6 +49,8 @@ export interface RegistryResponse {
 export interface Transport {
   readonly host: string;
   send(request: RegistryRequest): Promise<RegistryResponse>;
+  /** Loads what the first request will need, and connects nothing. Throws what that would. */
+  prepare(): Promise<void>;
 }
 
 /** One repository of one registry: blobs and manifests by digest, names for manifests. */
@@ -88,5 +90,10 @@ export interface RepositoryOptions {
 /** The registries that a job speaks to: connections, settings, credentials and tokens are shared. */
 export interface Registries {
   repository(name: { readonly registry: string; readonly repository: string }, options: RepositoryOptions): Repository;
+  /**
+   * Loads what the first request to a registry will need: settings, client, and the CAs of the machine, which alone take a
+   * tenth of a second. For whoever has time before it; nothing is connected. Throws what the first request would.
+   */
+  prepare(registry: string, options: Pick<RepositoryOptions, 'insecure'>): Promise<void>;
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ import { withPassingLock } from '../store/lock.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import type { Progress } from './machine.js';
+import { readTocSize } from './toc-size.js';
 import { UnpackReport } from './unpack-report.js';
 
 const MAX_SPARSE_GAP = 256 * 1024;
@@ -63,6 +64,13 @@ export class LayerContent {
       toc.catch(() => this.#tocs.delete(key)); // whoever waits for it gets the error
     }
     return toc;
+  }
+
+  /** Bytes of the uncompressed tar. Reads no more of a table of contents than it must. Throws as `toc`. */
+  async size(fact: LayerFact, opts: Cancel): Promise<number> {
+    if (isPlainLayer(fact.blob.mediaType)) return fact.blob.size;
+    const known = (await this.#isKnown(fact)) ? await readTocSize(this.#store.paths.toc(fact.diffId)) : undefined;
+    return known ?? (await this.toc(fact, opts)).size;
   }
 
   /**

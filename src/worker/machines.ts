@@ -40,6 +40,8 @@ export interface MachinesOptions {
   readonly contexts: ContextViews;
   readonly layers: LayerContent;
   readonly trustHostCa: boolean;
+  /** Told when a process has been asked for: from then on this process waits, and has time for what comes later. */
+  readonly onWait?: () => unknown;
 }
 
 /**
@@ -49,6 +51,7 @@ export interface MachinesOptions {
 export class Machines {
   readonly #options: MachinesOptions;
   #worker: Promise<Machine & { stop(): Promise<void> }> | undefined;
+  #stopped: Promise<void> | undefined;
   #kind: Promise<WorkerKind | undefined> | undefined;
 
   constructor(options: MachinesOptions) {
@@ -88,7 +91,9 @@ export class Machines {
     const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
     const onOutput: MachineOptions['onOutput'] = (stream, chunk) =>
       job.emit({ type: 'log', vertex, stream, text: decoders[stream].write(chunk), at: job.now() });
-    return await (await this.worker()).exec(request, { signal: job.signal, onOutput });
+    const running = (await this.worker()).exec(request, { signal: job.signal, onOutput });
+    this.#options.onWait?.();
+    return await running;
   }
 
   async contentDigest(result: OpResult, selection: ContentSelection, job: JobContext): Promise<Digest> {
@@ -113,7 +118,7 @@ export class Machines {
 
   /** Bytes of a layer's uncompressed tar. */
   async layerSize(fact: LayerFact, opts: Cancel): Promise<number> {
-    return isPlainLayer(fact.blob.mediaType) ? fact.blob.size : (await this.#options.layers.toc(fact, opts)).size;
+    return await this.#options.layers.size(fact, opts);
   }
 
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
@@ -173,8 +178,15 @@ export class Machines {
     await this.#options.contexts.forget();
   }
 
-  /** Ends the worker, if one was started. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the worker, if one was started, and waits until it is gone. It may be called when no more ops will come, so that
+   * the worker ends while this process does something else, and again by whoever must know that it has ended.
+   */
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
     const worker = await this.#worker?.catch(() => undefined); // whoever asked for it has got its error
     await worker?.stop();
   }
