@@ -1,6 +1,6 @@
 import type { Cancel } from '../base/abort.js';
 import { BuildError } from '../base/errors.js';
-import { isPlainLayer, type Descriptor } from '../oci/descriptor.js';
+import { type Descriptor } from '../oci/descriptor.js';
 import { isDigest } from '../oci/digest.js';
 import type { Image } from '../oci/image.js';
 import { hostPlatform } from '../oci/platform.js';
@@ -138,11 +138,7 @@ export async function layerSizes({ manifest, config }: Image, store: Store, opts
   const content = new LayerContent(store);
   const sizes: number[] = [];
   for (const [i, blob] of manifest.layers.entries()) {
-    if (isPlainLayer(blob.mediaType)) sizes.push(blob.size);
-    else {
-      const diffId = config.rootfs.diff_ids[i]!;
-      sizes.push((await content.toc({ diffId, blob }, opts)).size);
-    }
+    sizes.push(await content.size({ diffId: config.rootfs.diff_ids[i]!, blob }, opts));
   }
   return sizes;
 }

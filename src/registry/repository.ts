@@ -5,7 +5,7 @@ import { OnceMap } from '../base/once-map.js';
 import type { ContentSource, PutOptions } from '../oci/content.js';
 import { isIndexType, isManifestType, type Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
-import { verified } from '../oci/verified.js';
+import { verified, vouchedFor } from '../oci/verified.js';
 import { contentPath, download, type DownloadProgress } from './download.js';
 import { tooLarge } from './download-document.js';
 import { putManifest } from './manifests-push.js';
@@ -65,7 +65,11 @@ export class RegistryRepository implements Repository {
     );
   }
 
-  async *open(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+  open(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
+    return vouchedFor(this.#open(target, opts), target);
+  }
+
+  async *#open(target: Descriptor, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
     const gave = new Set<Endpoint>();
     try {
       yield* verified(this.#pieces(target, gave, opts), target);

@@ -1,3 +1,4 @@
+import type { Cancel } from '../base/abort.js';
 import { hasCode } from '../base/errors.js';
 import { Authorizer, type Purpose } from './authorizer.js';
 import { parseChallenges } from './challenge.js';
@@ -10,6 +11,7 @@ import { isNotTls, noAnswer } from './network-failure.js';
 import { discard, readUpTo } from './read-answer.js';
 import { follow, parseLocation, Unanswered } from './redirects.js';
 import { pause, retryDelay, type Timing } from './retry.js';
+import { speaksTls } from './speaks-tls.js';
 import { fetchToken } from './tokens.js';
 import { TransportResponse } from './transport-response.js';
 import type { RegistryRequest, RegistryResponse, Transport } from './types.js';
@@ -34,6 +36,9 @@ export class HostTransport implements Transport {
   readonly #authorizer: Authorizer;
   readonly #mayFallBack: boolean;
   #scheme: 'https' | 'http';
+  /** A server on this machine that nobody has said or found out about whether it speaks TLS. */
+  #isUntried: boolean;
+  #trying: Promise<void> | undefined;
 
   constructor(options: HostTransportOptions) {
     const { host, settings, insecure, connections, credentials, timing } = options;
@@ -41,7 +46,8 @@ export class HostTransport implements Transport {
     this.#options = options;
     this.#scheme = settings.http ? 'http' : 'https';
     const isInsecure = insecure || settings.insecure;
-    this.#mayFallBack = isInsecure || (settings.http === undefined && isLoopback(host));
+    this.#isUntried = settings.http === undefined && isLoopback(host);
+    this.#mayFallBack = isInsecure || this.#isUntried;
     this.#authorizer = new Authorizer({
       registry: host,
       credentials,
@@ -53,6 +59,7 @@ export class HostTransport implements Transport {
   async send(request: RegistryRequest): Promise<RegistryResponse> {
     const { expect, doing, signal } = request;
     const purpose: Purpose = { scopes: request.scopes, doing, signal };
+    await this.#tryTls({ signal });
     let authorization = await this.#authorizer.header(purpose);
     let answer = await this.#sendRepeatedly(request, authorization);
     if (answer.status === 401 && answer.url.origin === this.#base.origin) {
@@ -78,7 +85,24 @@ export class HostTransport implements Transport {
 
   async prepare(): Promise<void> {
     const { connections, insecure } = this.#options;
-    await connections.prepare(this.#base, { insecure });
+    // what TLS needs takes long to load, and may not be needed
+    const url = this.#isUntried ? new URL(this.#base.href.replace(/^https:/, 'http:')) : this.#base;
+    await connections.prepare(url, { insecure });
+  }
+
+  /** Once; whoever comes meanwhile waits for it. */
+  async #tryTls(cancel: Cancel): Promise<void> {
+    while (this.#isUntried) {
+      this.#trying ??= this.#findScheme(cancel).finally(() => (this.#trying = undefined));
+      await this.#trying.catch(() => cancel.signal.throwIfAborted()); // of another request that was aborted
+    }
+  }
+
+  async #findScheme(cancel: Cancel): Promise<void> {
+    const { hostname, port } = this.#base;
+    const server = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 443) };
+    if (!(await speaksTls(server, this.#options.timing.connectMs, cancel))) this.#scheme = 'http';
+    this.#isUntried = false;
   }
 
   get #base(): URL {

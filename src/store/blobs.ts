@@ -9,7 +9,8 @@ import { limits } from '../base/limits.js';
 import type { ContentSink, ContentSource, PutOptions } from '../oci/content.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, hexOf, type Digest } from '../oci/digest.js';
-import { verified } from '../oci/verified.js';
+import { isVerified, verified } from '../oci/verified.js';
+import { BatchedFile } from './batched-file.js';
 import { statRegularFile } from './regular-file.js';
 import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
@@ -104,9 +105,10 @@ export class BlobStore implements ContentSource, ContentSink {
   }
 
   async #take(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
-    // The source has checked it. What is written is hashed anyway, so a source that did not is found out for nothing.
-    const content = counted(source.open(target, opts), opts.onProgress);
-    const written = await this.#write(await this.#createGrowing(target.digest), content, opts);
+    const content = source.open(target, opts);
+    const known = isVerified(content, target) ? target.digest : undefined;
+    const temp = await this.#createGrowing(target.digest);
+    const written = await this.#write(temp, counted(content, opts.onProgress), opts, known);
     if (written.digest !== target.digest || written.size !== target.size) {
       await written.discard();
       throw new BuildError('BLOB_CORRUPT', `blob \`${target.digest}\` has other bytes: \`${written.digest}\``);
@@ -139,27 +141,31 @@ export class BlobStore implements ContentSource, ContentSink {
     return await this.#write(await this.#create(), content, opts);
   }
 
+  /** `known`: the digest, of content that checks itself. */
   async #write(
     { temp, handle }: TempFile,
     content: AsyncIterable<Uint8Array>,
     { signal }: Cancel,
+    known?: Digest,
   ): Promise<WrittenBlob> {
-    const hash = createHash('sha256');
+    const hash = known === undefined ? createHash('sha256') : undefined;
     let size = 0;
     try {
+      const file = new BatchedFile(handle);
       for await (const chunk of content) {
         signal.throwIfAborted();
-        hash.update(chunk);
+        hash?.update(chunk);
         size += chunk.byteLength;
-        await writeAll(handle, chunk);
+        await file.write(chunk);
       }
+      await file.flush();
       await handle.close();
     } catch (error) {
       await handle.close();
       await rm(temp, { force: true });
       throw error;
     }
-    const digest = `sha256:${hash.digest('hex')}` as Digest;
+    const digest = known ?? (`sha256:${hash!.digest('hex')}` as Digest);
     return {
       digest,
       size,
@@ -262,12 +268,6 @@ export async function* readChunks(
     }
   } finally {
     await handle.close();
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.byteLength;) {
-    at += (await handle.write(chunk, at, chunk.byteLength - at)).bytesWritten;
   }
 }
 

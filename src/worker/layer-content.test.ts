@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -98,4 +98,16 @@ test('nothing is left of a layer that is damaged, or whose unpacking was aborted
   stop.abort(new Error('enough'));
   await expect(aborted).rejects.toThrow('enough');
   expect(existsSync(store.blobs.path(fact.diffId as string as Digest))).toBe(false);
+});
+
+test('the size of a tar is known without its table being read', async ({ store }) => {
+  const fact = await compressed(store, TAR);
+  const layers = new LayerContent(store);
+  expect(await layers.size(fact, never)).toBe(TAR.length);
+  const table = store.paths.toc(fact.diffId);
+  const [head, ...entries] = readFileSync(table, 'utf8').split('\n');
+  writeFileSync(table, [head, ...entries.map(() => 'not read')].join('\n'));
+  expect(await new LayerContent(store).size(fact, never)).toBe(TAR.length);
+  writeFileSync(table, 'of another version');
+  expect(await new LayerContent(store).size(fact, never)).toBe(TAR.length);
 });

@@ -58,7 +58,7 @@ test('a blob is read while it grows, wherever it lies then', async () => {
 
 test('one that was to grow and is removed, or is too short, ends in an error', async () => {
   const [file, growing] = [path.join(dir, 'none'), path.join(dir, 'removed')];
-  writeFileSync(growing, PACKED.subarray(0, 1_000_000));
+  writeFileSync(growing, PACKED.subarray(0, 2_000_000));
   const onProgress = (): void => rmSync(growing, { force: true });
   const removed = read(new BlobTar({ file, growing, size: PACKED.length }, { ...never, onProgress }));
   await expect(removed).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
