@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -79,4 +80,20 @@ test.skipIf(process.getuid?.() !== 0)('a device on a mount without devices is no
   } finally {
     unmount(`${dir}/mounted`);
   }
+});
+
+test.each([
+  ['nothing', 0],
+  ['a few bytes', 5],
+  ['as much as is read at once', 256 * 1024],
+  ['more than is read at once', 600_000],
+])('the digest of a file with %s', (_, size) => {
+  const content = randomBytes(size);
+  const root = path.join(dir, `digest-${size}`);
+  mkdirSync(root);
+  writeFileSync(path.join(root, 'file'), content);
+  symlinkSync('file', path.join(root, 'link'));
+  const hashed = new TreeView(root);
+  expect(hashed.contentDigest('file')).toBe(`sha256:${createHash('sha256').update(content).digest('hex')}`);
+  expect(() => hashed.contentDigest('link')).toThrow('not a regular file: link');
 });

@@ -1,10 +1,20 @@
+import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import { type ByteString, toFsPath, toText } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
+import type { Digest } from '../oci/digest.js';
 import { readTreeEntry } from './tree-entry.js';
 import type { LowerView, TreeEntry } from './types.js';
 
 const CHUNK = 256 * 1024;
+/** For what is only hashed: a buffer for each of many small files would be more work for the collector than the hashing. */
+let hashed: Buffer | undefined;
+
+interface OpenFile {
+  readonly fd: number;
+  /** Bytes. */
+  readonly size: number;
+}
 
 /**
  * Read access to a directory on disk, a plain tree or a mounted one, in the shape of `layer/ref-view.ts`. Never leaves
@@ -38,10 +48,10 @@ export class TreeView implements LowerView {
   }
 
   async readFile(path: ByteString, maxBytes: number): Promise<Buffer | undefined> {
-    const fd = this.#openFile(path);
-    if (fd === undefined) return undefined;
+    const opened = this.#openFile(path);
+    if (!opened) return undefined;
+    const { fd, size } = opened;
     try {
-      const size = fstatSync(fd).size;
       if (size > maxBytes) {
         throw new BuildError(
           'ARCHIVE_INVALID',
@@ -59,8 +69,7 @@ export class TreeView implements LowerView {
 
   /** Reads synchronously, a chunk for each step of the iteration. */
   async *open(path: ByteString): AsyncGenerator<Buffer> {
-    const fd = this.#openFile(path);
-    if (fd === undefined) throw new Error(`not a regular file: ${toText(path)}`);
+    const { fd } = this.#openRegular(path);
     try {
       for (;;) {
         const chunk = Buffer.allocUnsafe(CHUNK);
@@ -73,11 +82,32 @@ export class TreeView implements LowerView {
     }
   }
 
+  /** Reads it now, synchronously. */
+  contentDigest(path: ByteString): Digest {
+    const { fd, size } = this.#openRegular(path);
+    const chunk = (hashed ??= Buffer.allocUnsafeSlow(CHUNK));
+    try {
+      let n = readSync(fd, chunk, 0, CHUNK, null);
+      if (n === size) return `sha256:${hash('sha256', chunk.subarray(0, n))}` as Digest;
+      const sum = createHash('sha256');
+      for (; n > 0; n = readSync(fd, chunk, 0, CHUNK, null)) sum.update(chunk.subarray(0, n));
+      return `sha256:${sum.digest('hex')}` as Digest;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   #at(path: ByteString): ByteString {
     return path === '' ? this.#root : `${this.#root}/${path}`;
   }
 
-  #openFile(path: ByteString): number | undefined {
+  #openRegular(path: ByteString): OpenFile {
+    const opened = this.#openFile(path);
+    if (!opened) throw new Error(`not a regular file: ${toText(path)}`);
+    return opened;
+  }
+
+  #openFile(path: ByteString): OpenFile | undefined {
     if (!this.#isReal(parentOf(path))) return undefined;
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     let fd: number;
@@ -90,7 +120,8 @@ export class TreeView implements LowerView {
       if (hasCode(error, 'EACCES') && !lstatSync(toFsPath(this.#at(path))).isFile()) return undefined;
       throw error;
     }
-    if (fstatSync(fd).isFile()) return fd;
+    const stat = fstatSync(fd);
+    if (stat.isFile()) return { fd, size: stat.size };
     closeSync(fd);
     return undefined;
   }

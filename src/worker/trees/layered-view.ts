@@ -6,11 +6,13 @@ import type { RefView, ViewEntry } from '../../layer/ref-view.js';
  * layers what the disk could not be given: owners, and device nodes.
  */
 export class LayeredView implements RefView {
+  readonly contentDigest?: NonNullable<RefView['contentDigest']>;
   readonly #tree: RefView;
   readonly #layers: Pick<RefView, 'lstat' | 'list'>;
 
   constructor(tree: RefView, layers: Pick<RefView, 'lstat' | 'list'>) {
     this.#tree = tree;
+    if (tree.contentDigest) this.contentDigest = (path) => tree.contentDigest!(path);
     this.#layers = layers;
   }
 
