@@ -1,11 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash as oneShotHash, type Hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ByteString, toFsPath, toText } from '../base/bytes.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { Digest, DiffId } from '../oci/digest.js';
 import type { Entry } from './entry.js';
-import { encodeHeader, TAR_END } from './tar-writer.js';
-import { paddingOf } from './tar-format.js';
+import { RangeReader } from './range-reader.js';
+import { encodeHeader, encodePlainHeader, TAR_END } from './tar-writer.js';
+import { BLOCK, paddingOf } from './tar-format.js';
 import { isKept, type Toc, type TocEntry } from './toc.js';
 
 /** Where the bytes of a file are. */
@@ -14,7 +15,13 @@ export type PackContent =
   /** All of a file on this machine. */
   | { readonly kind: 'file'; readonly file: ByteString }
   /** `entry.size` bytes of a file on this machine, from `offset`: an uncompressed layer, for example. */
-  | { readonly kind: 'range'; readonly file: ByteString; readonly offset: number };
+  | {
+      readonly kind: 'range';
+      readonly file: ByteString;
+      readonly offset: number;
+      /** The bytes were hashed when they were put there, and the item's digest is theirs; nobody else writes there. */
+      readonly isHashed?: boolean;
+    };
 
 /** One entry of a layer to be. A file of more than 0 bytes needs `content`. */
 export interface PackItem {
@@ -31,16 +38,20 @@ const CAPABILITY = 'security.capability';
 const BUFFER = 1024 * 1024;
 const ZEROS = Buffer.alloc(512);
 
+/** Puts up to `length` bytes from `position` of a content into the packer's buffer at `at`; gives how many. */
+type ReadAt = (at: number, length: number, position: number) => number;
+
 /**
  * Writes a layer: entries in the order given, byte for byte as BuildKit would; of extended attributes only
- * `security.capability`. One pass and one buffer: reads, hashes
- * and hands on. Throws BuildError CONTEXT_INVALID when a file is not what its entry or digest says.
+ * `security.capability`. One pass and one buffer: reads, hashes and hands on. Throws BuildError CONTEXT_INVALID when a
+ * file is not what its entry or digest says. To be disposed of.
  */
 export class LayerPacker {
   readonly #sink: ByteSink;
   readonly #hash = createHash('sha256');
   readonly #entries: TocEntry[] = [];
   readonly #buffer = Buffer.allocUnsafe(BUFFER);
+  readonly #ranges = new RangeReader(openFile);
   #filled = 0;
   #offset = 0;
   #flushed = 0;
@@ -53,29 +64,15 @@ export class LayerPacker {
     for (const _ of this.steps(item)) continue;
   }
 
-  /** The same as `add`, with a pause after every buffer that went to the sink. To be gone through to its end. */
+  /** The same as `add`, with a pause after what filled a buffer. To be gone through to its end. */
   *steps(item: PackItem): Generator<void, void, undefined> {
     const before = this.#flushed;
-    yield* this.#steps(item);
-    if (this.#flushed > before) yield;
-  }
-
-  *#steps(item: PackItem): Generator<void, void, undefined> {
     const entry = asWritten(item.entry);
-    if (entry.type !== 'file') {
-      this.#write(encodeHeader(entry));
-      this.#entries.push(entry);
-      return;
-    }
-    this.#write(encodeHeader(entry));
-    const dataOffset = this.#offset;
-    const kept: Buffer[] | undefined = isKept(entry.path, entry.size) ? [] : undefined;
-    const hash = createHash('sha256');
-    yield* this.#copy(item, hash, kept);
-    const digest = `sha256:${hash.digest('hex')}` as Digest;
-    if (item.digest !== undefined && digest !== item.digest) throw changed(entry);
-    this.#write(ZEROS.subarray(0, paddingOf(entry.size)));
-    this.#entries.push({ ...entry, digest, dataOffset, ...(kept && { bytes: Buffer.concat(kept) }) });
+    this.#header(entry);
+    if (entry.type !== 'file') this.#entries.push(entry);
+    else if (entry.size <= BUFFER) this.#whole(entry, item);
+    else yield* this.#inParts(entry, item);
+    if (this.#flushed > before) yield;
   }
 
   /** Writes the end of the archive, and tells what was written. */
@@ -85,45 +82,83 @@ export class LayerPacker {
     return { diffId: `sha256:${this.#hash.digest('hex')}` as DiffId, size: this.#offset, entries: this.#entries };
   }
 
-  *#copy({ entry, content }: PackItem, hash: Hash, kept: Buffer[] | undefined): Generator<void, void, undefined> {
-    if (content === undefined || content.kind === 'bytes') {
-      const bytes = content?.bytes ?? ZEROS.subarray(0, 0);
-      if (bytes.length !== entry.size) throw changed(entry);
-      hash.update(bytes);
-      kept?.push(Buffer.from(bytes));
-      this.#write(bytes);
-      return;
-    }
-    const fd = openFile(entry, content.file);
-    try {
-      const start = content.kind === 'range' ? content.offset : 0;
-      if (content.kind === 'file' && fstatSync(fd).size !== entry.size) throw changed(entry);
-      yield* this.#copyFrom(fd, start, entry, hash, kept);
-    } finally {
-      closeSync(fd);
+  [Symbol.dispose](): void {
+    this.#ranges[Symbol.dispose]();
+  }
+
+  #header(entry: Entry): void {
+    if (BUFFER - this.#filled < BLOCK) this.#flush();
+    if (encodePlainHeader(entry, this.#buffer, this.#filled)) {
+      this.#filled += BLOCK;
+      this.#offset += BLOCK;
+    } else this.#write(encodeHeader(entry));
+  }
+
+  /** A file that the buffer can hold. */
+  #whole(entry: Entry, item: PackItem): void {
+    const { size } = entry;
+    if (BUFFER - this.#filled < size) this.#flush();
+    const [start, dataOffset] = [this.#filled, this.#offset];
+    for (const _ of this.#copy(entry, item.content, undefined)) throw new Error('there was room for all of it');
+    const bytes = this.#buffer.subarray(start, start + size);
+    const digest = knownDigest(item) ?? (`sha256:${oneShotHash('sha256', bytes, 'hex')}` as Digest);
+    const kept = isKept(entry.path, size) ? Buffer.from(bytes) : undefined;
+    this.#end(entry, item, digest, dataOffset, kept);
+  }
+
+  *#inParts(entry: Entry, item: PackItem): Generator<void, void, undefined> {
+    const dataOffset = this.#offset;
+    const known = knownDigest(item);
+    const hash = known === undefined ? createHash('sha256') : undefined;
+    yield* this.#copy(entry, item.content, hash);
+    const digest = known ?? (`sha256:${hash!.digest('hex')}` as Digest);
+    this.#end(entry, item, digest, dataOffset, undefined);
+  }
+
+  #end(entry: Entry, item: PackItem, digest: Digest, dataOffset: number, kept: Buffer | undefined): void {
+    if (item.digest !== undefined && digest !== item.digest) throw changed(entry);
+    this.#write(ZEROS.subarray(0, paddingOf(entry.size)));
+    this.#entries.push({ ...entry, digest, dataOffset, ...(kept && { bytes: kept }) });
+  }
+
+  *#copy(entry: Entry, content: PackContent | undefined, hash: Hash | undefined): Generator<void, void, undefined> {
+    switch (content?.kind) {
+      case undefined:
+      case 'bytes': {
+        const bytes = content?.bytes ?? ZEROS.subarray(0, 0);
+        if (bytes.length !== entry.size) throw changed(entry);
+        hash?.update(bytes);
+        return this.#write(bytes);
+      }
+      case 'range': {
+        const { file, offset } = content;
+        const read: ReadAt = (at, length, position) =>
+          explained(entry, () => this.#ranges.read(file, offset + position, this.#buffer, at, length));
+        return yield* this.#copyFrom(entry, read, hash);
+      }
+      case 'file': {
+        const fd = explained(entry, () => openFile(content.file));
+        try {
+          if (fstatSync(fd).size !== entry.size) throw changed(entry);
+          const read: ReadAt = (at, length, position) => readSync(fd, this.#buffer, at, length, position);
+          return yield* this.#copyFrom(entry, read, hash);
+        } finally {
+          closeSync(fd);
+        }
+      }
     }
   }
 
   /** Reads straight into the buffer that goes to the sink. */
-  *#copyFrom(
-    fd: number,
-    start: number,
-    entry: Entry,
-    hash: Hash,
-    kept: Buffer[] | undefined,
-  ): Generator<void, void, undefined> {
-    let done = 0;
-    while (done < entry.size) {
+  *#copyFrom({ path, size }: Entry, readAt: ReadAt, hash: Hash | undefined): Generator<void, void, undefined> {
+    for (let done = 0; done < size;) {
       if (this.#filled === BUFFER) {
         this.#flush();
         yield;
       }
-      const wanted = Math.min(BUFFER - this.#filled, entry.size - done);
-      const read = readSync(fd, this.#buffer, this.#filled, wanted, start + done);
-      if (read === 0) throw changed(entry);
-      const bytes = this.#buffer.subarray(this.#filled, this.#filled + read);
-      hash.update(bytes);
-      kept?.push(Buffer.from(bytes));
+      const read = readAt(this.#filled, Math.min(BUFFER - this.#filled, size - done), done);
+      if (read === 0) throw changed({ path });
+      hash?.update(this.#buffer.subarray(this.#filled, this.#filled + read));
       this.#filled += read;
       this.#offset += read;
       done += read;
@@ -152,9 +187,14 @@ export class LayerPacker {
   }
 }
 
+/** That of bytes which need not be hashed again. */
+function knownDigest({ content, digest }: PackItem): Digest | undefined {
+  return content?.kind === 'range' && content.isHashed ? digest : undefined;
+}
+
 /** Packs all `items` into `sink`; the layer's diffId, size and table of contents come from the same pass. */
 export function packLayer(items: Iterable<PackItem>, sink: ByteSink): Toc {
-  const packer = new LayerPacker(sink);
+  using packer = new LayerPacker(sink);
   for (const item of items) packer.add(item);
   return packer.finish();
 }
@@ -173,16 +213,20 @@ function asWritten(entry: Entry): Entry {
 }
 
 /** Never follows a link in the last component, and never waits for the other end of a pipe put in the file's place. */
-function openFile(entry: Entry, file: ByteString): number {
+function openFile(file: ByteString): number {
+  return openSync(toFsPath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+function explained<T>(entry: Entry, read: () => T): T {
   try {
-    return openSync(toFsPath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return read();
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) throw changed(entry, cause);
     throw new BuildError('CONTEXT_INVALID', `cannot read \`${toText(entry.path)}\``, { cause });
   }
 }
 
-function changed(entry: Entry, cause?: unknown): BuildError {
+function changed(entry: Pick<Entry, 'path'>, cause?: unknown): BuildError {
   return new BuildError('CONTEXT_INVALID', `\`${toText(entry.path)}\` changed while it was read`, {
     hint: 'run the build again when nothing else writes to the build context',
     ...(cause !== undefined && { cause }),

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anyEntry, edgeEntries } from './testdata/entries.js';
 import { askGo, goRoot, writeRequest } from './testdata/gotar.js';
-import { encodeHeader } from './tar-writer.js';
+import { encodeHeader, encodePlainHeader } from './tar-writer.js';
 
 /** Recorded from Go's archive/tar by the differential test below. */
 const golden = JSON.parse(
@@ -41,4 +41,36 @@ test('a device number that no header can hold is refused', () => {
   expect(() => encodeHeader({ ...edgeEntries[0]!, type: 'char', devMajor: 1, devMinor: 8 ** 7 })).toThrow(
     /device number/,
   );
+});
+
+test('the short way to a usual header gives the same block', () => {
+  const isUsual = (entry: (typeof edgeEntries)[number]): boolean => {
+    const block = Buffer.alloc(2048, 0xff);
+    if (!encodePlainHeader(entry, block, 700)) return false;
+    expect({ entry, block: block.subarray(700, 1212) }).toEqual({ entry, block: encodeHeader(entry) });
+    expect([block.subarray(0, 700), block.subarray(1212)].every((rest) => rest.every((byte) => byte === 0xff))).toBe(
+      true,
+    );
+    return true;
+  };
+  for (const entry of edgeEntries) isUsual(entry);
+  const usual = fc.sample(anyEntry, { numRuns: 1500, seed: 7 }).filter(isUsual);
+  expect(usual.length).toBeGreaterThan(10);
+  const file = {
+    path: 'a'.repeat(99),
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 1000,
+    size: 8 ** 10,
+    mtime: 2 ** 33 - 1,
+  } as const;
+  const files = [
+    file,
+    { ...file, path: `${file.path}a` },
+    { ...file, mtime: 2 ** 33 },
+    { ...file, uid: 8 ** 7 },
+    { ...file, mtime: -1 },
+  ];
+  expect(files.map(isUsual)).toEqual([true, false, false, false, false]);
 });

@@ -39,6 +39,64 @@ export function encodeHeader(entry: Entry): Buffer {
   return out;
 }
 
+/**
+ * Writes the header of an entry into a block at `at`, if it is one of the usual kind: a file, a directory or a link with a
+ * short name. Gives whether it did; for the others there is `encodeHeader`, which gives the same block for these.
+ */
+export function encodePlainHeader(entry: Entry, block: Buffer, at: number): boolean {
+  const { path, type, mode, uid, gid, size, mtime, linkname = '' } = entry;
+  if (type === 'char' || type === 'block' || entry.xattrs !== undefined) return false;
+  const isDir = type === 'dir';
+  if (path.length >= NAME_SIZE || linkname.length > NAME_SIZE || !isAscii(path) || !isAscii(linkname)) return false;
+  if (uid >= PLAIN_ID || gid >= PLAIN_ID || !(mtime >= 0) || mtime >= PLAIN_NUMBER || size >= PLAIN_NUMBER)
+    return false;
+  block.set(PLAIN_HEADER, at);
+  let sum = PLAIN_SUM + putText(block, at, path);
+  if (isDir) sum += block[at + path.length] = SLASH;
+  sum += putOctal(block, at + fields.mode[0], 7, mode);
+  sum += putOctal(block, at + fields.uid[0], 7, uid);
+  sum += putOctal(block, at + fields.gid[0], 7, gid);
+  sum += putOctal(block, at + fields.size[0], 11, size);
+  sum += putOctal(block, at + fields.mtime[0], 11, mtime);
+  sum += block[at + fields.type[0]] = flagOf[type];
+  sum += putText(block, at + fields.linkname[0], linkname);
+  putOctal(block, at + fields.checksum[0], 6, sum);
+  return true;
+}
+
+const SLASH = 0x2f;
+const ZERO = 0x30;
+/** Numbers below these fit into fields of 8 and 12 bytes, and into what shifts of JavaScript can do. */
+const PLAIN_ID = 8 ** 7;
+const PLAIN_NUMBER = 2 ** 33;
+
+/** What such headers have in common, and the sum of it with blanks in place of the checksum. */
+const PLAIN_HEADER = Buffer.alloc(BLOCK);
+PLAIN_HEADER.write('ustar\0' + '00', fields.magic[0], 'latin1');
+PLAIN_HEADER.write('0000000', fields.devMajor[0], 'latin1');
+PLAIN_HEADER.write('0000000', fields.devMinor[0], 'latin1');
+const PLAIN_SUM = checksums(PLAIN_HEADER, 0).unsigned;
+PLAIN_HEADER[fields.checksum[0] + 7] = 0x20;
+
+/** Gives the sum of the bytes. */
+function putText(block: Buffer, at: number, text: ByteString): number {
+  let sum = 0;
+  for (let i = 0; i < text.length; i++) sum += block[at + i] = text.charCodeAt(i);
+  return sum;
+}
+
+/** So many digits; gives the sum of their bytes. */
+function putOctal(block: Buffer, at: number, digits: number, value: number): number {
+  let sum = 0;
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const above = Math.floor(rest / 8);
+    sum += block[i] = ZERO + (rest - above * 8);
+    rest = above;
+  }
+  return sum;
+}
+
 /** Undefined when USTAR says everything. As Go: once PAX is needed, whatever its field cannot hold gets a record. */
 function paxRecords(entry: Entry, name: ByteString, linkname: ByteString): Map<ByteString, ByteString> | undefined {
   const records = new Map<ByteString, ByteString>();

@@ -122,6 +122,7 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
         return hasLayer(rest);
       case 'tree':
         return reach.trees.has(rest);
+      case 'copied':
       case 'tag': {
         const fact = toDigestFact(readJson(path.join(paths.facts, name)));
         return fact !== undefined && reach.blobs.has(fact.digest);

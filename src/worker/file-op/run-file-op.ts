@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { decompress } from '../../layer/compression.js';
-import type { PackContent, PackItem } from '../../layer/pack.js';
+import type { PackItem } from '../../layer/pack.js';
 import { whiteoutEntry } from '../../layer/whiteout.js';
 import { fromText } from '../../base/bytes.js';
 import { writeLayer, passTo } from '../layer-writer.js';
@@ -11,7 +11,11 @@ import type { FileOpRequest, RefId } from '../machine.js';
 import { contentOf, type OpenView } from '../ref-views.js';
 import { scratch } from '../scratch.js';
 import type { Change, ChangeSet } from './change-set.js';
+import { EarlierLayer } from './earlier-layer.js';
 import { planFileOp } from './plan.js';
+
+/** Changes from which on it is worth it to look at what the same actions gave before. */
+const MANY = 500;
 
 /** Bytes of files from which on a layer is worth to be compressed while it is packed. */
 const WORTH_A_COPY = 4 * 1024 * 1024;
@@ -41,7 +45,9 @@ export async function runFileOp(request: FileOpRequest, parts: MachineParts, opt
       if (base && base.kind !== 'ref') throw new Error('a file op cannot write onto a local directory');
       const scratchDir = path.join(work.dir, `output-${i}`);
       mkdirSync(scratchDir);
-      const items = await itemsOf(set, open, scratchDir);
+      const many = set.changes.size >= MANY;
+      const earlier = many ? await EarlierLayer.open(actions, parts.store, parts.layers, opts) : undefined;
+      const items = await itemsOf(set, open, scratchDir, earlier);
       refs.push(await keep(items, base?.ref ?? null, request, parts, opts));
     }
     return refs;
@@ -53,7 +59,7 @@ export async function runFileOp(request: FileOpRequest, parts: MachineParts, opt
 async function keep(
   items: readonly PackItem[],
   parent: RefId,
-  { face, isOfImage, now, description }: FileOpRequest,
+  { actions, face, isOfImage, now, description }: FileOpRequest,
   parts: MachineParts,
   opts: Cancel,
 ): Promise<string> {
@@ -63,7 +69,9 @@ async function keep(
     face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passTo(items, sink), opts) : undefined;
   if (written?.needsLayer ?? true) {
     const copy = isOfImage && sizeOf(items) >= WORTH_A_COPY ? await parts.beginCopy?.(opts) : undefined;
-    await store.refs.saveLayer(id, await writeLayer(items, store, layers, copy));
+    const layer = await writeLayer(items, store, layers, copy);
+    await store.refs.saveLayer(id, layer);
+    if (items.length >= MANY) await EarlierLayer.remember(actions, layer, store);
   }
   await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return id;
@@ -77,15 +85,23 @@ async function itemsOf(
   { changes }: ChangeSet,
   open: readonly OpenView[],
   scratchDir: string,
+  earlier: EarlierLayer | undefined,
 ): Promise<readonly PackItem[]> {
   const items: PackItem[] = [];
   for (const change of changes.values()) {
-    items.push(await itemOf(change, open, scratchDir, `file-${items.length}`));
+    const item = itemOf(change, open, scratchDir, `file-${items.length}`, earlier);
+    items.push(item instanceof Promise ? await item : item); // mostly there is nothing to wait for, and there are many
   }
   return items;
 }
 
-async function itemOf(change: Change, open: readonly OpenView[], scratchDir: string, name: string): Promise<PackItem> {
+function itemOf(
+  change: Change,
+  open: readonly OpenView[],
+  scratchDir: string,
+  name: string,
+  earlier: EarlierLayer | undefined,
+): PackItem | Promise<PackItem> {
   if (change.kind === 'removed') return { entry: whiteoutEntry(change.path) };
   const { entry, content } = change;
   if (!content || entry.size === 0) return { entry };
@@ -95,8 +111,14 @@ async function itemOf(change: Change, open: readonly OpenView[], scratchDir: str
     case 'archive':
       return { entry, content: { kind: 'range', file: fromText(content.file), offset: content.offset } };
     case 'view': {
-      const from: PackContent = await contentOf(open[content.input]!, content.path, scratchDir, name);
-      return { entry, content: from, ...(content.digest !== undefined && { digest: content.digest }) };
+      const { digest } = content;
+      const found = digest === undefined ? undefined : earlier?.find(entry.path, digest);
+      if (found && digest !== undefined) return { entry, content: found, digest };
+      return contentOf(open[content.input]!, content.path, scratchDir, name).then((from) => ({
+        entry,
+        content: from,
+        ...(digest !== undefined && { digest }),
+      }));
     }
   }
 }
