@@ -61,9 +61,12 @@ export async function* decompress(
   }
 }
 
-/** Levels as BuildKit's `compression-level` has them; zstd's 0 is, as there, the same as 1. */
+/**
+ * Levels as BuildKit's `compression-level` has them; zstd's 0 is, as there, the same as 1. Without a level BuildKit takes 6 of
+ * Go's gzip, to which zlib's 5 is equal in size: 0.2 % smaller on programs and packages, 0.9 % larger on source code.
+ */
 export const compressionLevels = {
-  gzip: { least: 0, most: 9, usual: 6 },
+  gzip: { least: 0, most: 9, usual: 5 },
   zstd: { least: 0, most: 22, usual: 3 },
 } as const;
 

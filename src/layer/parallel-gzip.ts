@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -119,7 +120,7 @@ async function pieceOf(block: Block, level: number, known: KnownPieces | undefin
   const content = contentOf(block);
   if (level === 0 || looksCompressed(content)) return { bytes: stored(content) };
   if (!known) return { bytes: await deflated(block, level) };
-  const key = Buffer.from(await crypto.subtle.digest('SHA-256', block.withWindow)).toString('base64');
+  const key = hash('sha256', block.withWindow, 'base64');
   return { bytes: (await known.find(key)) ?? (await deflated(block, level)), key };
 }
 

@@ -142,27 +142,9 @@ export function both(first: TarSink, second: TarSink): TarSink {
 }
 
 /** Names the version of the form below; another one is read as damage, and the table is made anew. */
-const FORMAT = 'slipway-toc-1';
+const FORMAT = 'slipway-toc-2';
 
-/** One line of JSON for the table, one for each entry; members that are usual are left out. */
-export function serializeToc(toc: Toc): Buffer {
-  const lines = [JSON.stringify({ format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length })];
-  for (const entry of toc.entries) {
-    const { xattrs, bytes, size, uid, gid, ...rest } = entry;
-    const pairs = xattrs && [...xattrs].map(([key, value]) => [key, value.toString('base64')]);
-    lines.push(
-      JSON.stringify({
-        ...rest,
-        ...(size !== 0 && { size }),
-        ...(uid !== 0 && { uid }),
-        ...(gid !== 0 && { gid }),
-        ...(pairs && { xattrs: pairs }),
-        ...(bytes && { bytes: bytes.toString('base64') }),
-      }),
-    );
-  }
-  return Buffer.from(`${lines.join('\n')}\n`);
-}
+const TYPES: readonly Entry['type'][] = ['file', 'dir', 'symlink', 'hardlink', 'char', 'block', 'fifo'];
 
 /** Bytes of a serialized table in which its first line ends. */
 export const TOC_HEAD_BYTES = 512;
@@ -178,18 +160,65 @@ export function tocSize(start: Buffer): number | undefined {
   }
 }
 
-type Line = Omit<TocEntry, 'xattrs' | 'bytes'> & {
+/** What only few entries have, and so has names. */
+interface Rare extends Pick<Entry, 'linkname' | 'devMajor' | 'devMinor'> {
+  readonly fragments?: readonly Fragment[];
   readonly xattrs?: readonly (readonly [string, string])[];
   readonly bytes?: string;
-};
+}
+
+/** One entry. The digest's digits, and the place of the content, are there for files. */
+type Row = readonly [
+  path: string,
+  type: number,
+  mode: number,
+  uid: number,
+  gid: number,
+  size: number,
+  mtime: number,
+  digest: string,
+  dataOffset: number,
+  rare?: Rare,
+];
+
+/** A line of JSON for the table, and one for its entries, each a row without names: there are many. */
+export function serializeToc(toc: Toc): Buffer {
+  const head = { format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length };
+  return Buffer.from(`${JSON.stringify(head)}\n${JSON.stringify(toc.entries.map(toRow))}\n`);
+}
+
+function toRow(entry: TocEntry): Row {
+  const { path, type, mode, uid, gid, size, mtime, digest, dataOffset } = entry;
+  const hex = digest === undefined ? '' : digest.slice(SHA256.length);
+  const row = [path, TYPES.indexOf(type), mode, uid, gid, size, mtime, hex, dataOffset ?? -1] as const;
+  const rare = rareOf(entry);
+  return rare ? [...row, rare] : row;
+}
+
+const SHA256 = 'sha256:';
+
+function rareOf({ linkname, devMajor, devMinor, fragments, xattrs, bytes }: TocEntry): Rare | undefined {
+  const isUsual = linkname === undefined && devMajor === undefined && devMinor === undefined && !fragments;
+  if (isUsual && !xattrs && !bytes) return undefined;
+  return {
+    ...(linkname !== undefined && { linkname }),
+    ...(devMajor !== undefined && { devMajor }),
+    ...(devMinor !== undefined && { devMinor }),
+    ...(fragments && { fragments }),
+    ...(xattrs && { xattrs: [...xattrs].map(([key, value]) => [key, value.toString('base64')] as const) }),
+    ...(bytes && { bytes: bytes.toString('base64') }),
+  };
+}
 
 /** Reads what `serializeToc` wrote. Throws BuildError STORE_INVALID for a part of it, or another version. */
 export function parseToc(content: Buffer): Toc {
-  const lines = content.toString('utf8').split('\n');
+  const [first, second, ...rest] = content.toString('utf8').split('\n');
   try {
-    const head = JSON.parse(lines[0] ?? '') as { format?: string; diffId: DiffId; size: number; entries: number };
-    if (head.format === FORMAT && lines.length === head.entries + 2 && lines.at(-1) === '') {
-      return { diffId: head.diffId, size: head.size, entries: lines.slice(1, -1).map(parseLine) };
+    const head = JSON.parse(first ?? '') as { format?: string; diffId: DiffId; size: number; entries: number };
+    if (head.format === FORMAT && second !== undefined && rest.length === 1 && rest[0] === '') {
+      const rows = JSON.parse(second) as readonly Row[] | null;
+      if (Array.isArray(rows) && rows.length === head.entries)
+        return { diffId: head.diffId, size: head.size, entries: rows.map(fromRow) };
     }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -197,13 +226,16 @@ export function parseToc(content: Buffer): Toc {
   throw new BuildError('STORE_INVALID', 'a table of contents is damaged or of another version');
 }
 
-function parseLine(text: string): TocEntry {
-  const { xattrs, bytes, ...rest } = JSON.parse(text) as Line;
+function fromRow(row: Row): TocEntry {
+  const [path, type, mode, uid, gid, size, mtime, hex, dataOffset, rare] = row;
+  const entry: TocEntry = { path, type: TYPES[type]!, mode, uid, gid, size, mtime };
+  const digest = `${SHA256}${hex}` as Digest;
+  const whole = hex === '' ? entry : { ...entry, digest, ...(dataOffset >= 0 && { dataOffset }) };
+  if (!rare) return whole;
+  const { xattrs, bytes, ...others } = rare;
   return {
-    ...rest,
-    size: rest.size ?? 0,
-    uid: rest.uid ?? 0,
-    gid: rest.gid ?? 0,
+    ...whole,
+    ...others,
     ...(xattrs && { xattrs: new Map(xattrs.map(([key, value]) => [key, Buffer.from(value, 'base64')])) }),
     ...(bytes !== undefined && { bytes: Buffer.from(bytes, 'base64') }),
   };
