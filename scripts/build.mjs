@@ -13,6 +13,7 @@ const ENTRY_POINTS = {
   cli: 'src/cli/entry.ts',
   worker: 'src/worker/process/main.ts',
   'blob-tar': 'src/layer/blob-tar/thread.ts',
+  'early-form': 'src/exporter/early-form/thread.ts',
   'chroot-launcher': 'src/executor/chroot/launcher.ts',
   'chroot-link-answers': 'src/executor/chroot/link-answers.ts',
   index: 'src/build/index.ts',

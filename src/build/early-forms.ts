@@ -9,9 +9,9 @@ export function earlyForms(options: Pick<BuildOptions, 'outputs'>, store: Store)
   const form = outputsOf(options).find(leavesCompressed);
   if (!form) return undefined;
   const { compression: type, compressionLevel: level, forceCompression: force, mediaTypes } = form;
-  return async (opts) => {
-    const { EarlyForm } = await import('../exporter/early-form.js');
-    return EarlyForm.begin(store, { type, level, force, mediaTypes }, opts);
+  return async (tar, opts) => {
+    const { EarlyForm } = await import('../exporter/early-form/early-form.js');
+    return await EarlyForm.begin(tar, { type, level, force, mediaTypes }, store, opts);
   };
 }
 

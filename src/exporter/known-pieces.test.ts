@@ -8,7 +8,8 @@ import { compress } from '../layer/compression.js';
 import { MOST } from '../layer/gzip-blocks.js';
 import type { Digest } from '../oci/digest.js';
 import { Store } from '../store/store.js';
-import { StoredPieces } from './known-pieces.js';
+import { KeptPieces } from './kept-pieces.js';
+import { placedPieces, savePieces } from './known-pieces.js';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'slipway-known-pieces-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -27,9 +28,9 @@ beforeEach(async () => {
 class Counted {
   asked = 0;
   found = 0;
-  readonly #pieces: StoredPieces;
+  readonly #pieces: KeptPieces;
 
-  constructor(pieces: StoredPieces) {
+  constructor(pieces: KeptPieces) {
     this.#pieces = pieces;
   }
 
@@ -46,12 +47,12 @@ class Counted {
 }
 
 async function compressed(content: Buffer): Promise<{ blob: Digest; counted: Counted }> {
-  await using pieces = await StoredPieces.open(store, LEVEL);
+  await using pieces = new KeptPieces(await placedPieces(store, LEVEL));
   const counted = new Counted(pieces);
   const bytes = compress([content], { compression: 'gzip', level: LEVEL, known: counted });
   const { digest, commit } = await store.blobs.write(bytes, { signal });
   await commit();
-  await pieces.save(digest);
+  await savePieces(store, LEVEL, digest, pieces.rows);
   expect(gunzipSync(readFileSync(store.blobs.path(digest))).equals(content)).toBe(true);
   return { blob: digest, counted };
 }

@@ -7,7 +7,7 @@ const FORM = {
   mediaTypes: 'oci',
   ociArtifact: true,
   compression: 'gzip',
-  compressionLevel: 6,
+  compressionLevel: 5,
   forceCompression: false,
   rewriteTimestamp: false,
   annotations: [],

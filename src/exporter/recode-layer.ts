@@ -7,7 +7,8 @@ import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import { LayerContent } from '../worker/layer-content.js';
 import type { CompressionOptions, RecodedForm } from './layer-form.js';
-import { StoredPieces } from './known-pieces.js';
+import { KeptPieces } from './kept-pieces.js';
+import { placedPieces, savePieces } from './known-pieces.js';
 import { TriedUpload } from './tried-upload.js';
 
 /** Bytes of a layer from which on it is worth it to look for what earlier ones have in common with it. */
@@ -42,13 +43,13 @@ export async function recodeLayer(
     // The form is remembered for the diffID, so what has not that diffID must not come to be it.
     const plain = new LayerContent(store).tar(layer, { signal: job.signal, onProgress, passing: type === 'gzip' });
     const isBig = layer.blob.size >= WORTH_KNOWING;
-    await using known = type === 'gzip' && isBig ? await StoredPieces.open(store, level) : undefined;
+    await using known = type === 'gzip' && isBig ? new KeptPieces(await placedPieces(store, level)) : undefined;
     const coded = type === 'uncompressed' ? plain : compress(plain, { compression: type, level, known });
     const { digest, size, commit } = await store.blobs.write(shared(coded, tried), job);
     await commit();
     const descriptor = { ...described, digest, size };
     await store.records.saveFact(fact, descriptor);
-    await known?.save(digest);
+    if (known) await savePieces(store, level, digest, known.rows);
     return { descriptor, sent: await Promise.all(tried.map((upload) => upload.commit(descriptor))) };
   } finally {
     await Promise.all(tried.map((upload) => upload.end()));

@@ -54,25 +54,17 @@ export class LayerPacker {
   readonly #ranges = new RangeReader(openFile);
   #filled = 0;
   #offset = 0;
-  #flushed = 0;
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
   }
 
   add(item: PackItem): void {
-    for (const _ of this.steps(item)) continue;
-  }
-
-  /** The same as `add`, with a pause after what filled a buffer. To be gone through to its end. */
-  *steps(item: PackItem): Generator<void, void, undefined> {
-    const before = this.#flushed;
     const entry = asWritten(item.entry);
     this.#header(entry);
     if (entry.type !== 'file') this.#entries.push(entry);
     else if (entry.size <= BUFFER) this.#whole(entry, item);
-    else yield* this.#inParts(entry, item);
-    if (this.#flushed > before) yield;
+    else this.#inParts(entry, item);
   }
 
   /** Writes the end of the archive, and tells what was written. */
@@ -99,18 +91,18 @@ export class LayerPacker {
     const { size } = entry;
     if (BUFFER - this.#filled < size) this.#flush();
     const [start, dataOffset] = [this.#filled, this.#offset];
-    for (const _ of this.#copy(entry, item.content, undefined)) throw new Error('there was room for all of it');
+    this.#copy(entry, item.content, undefined);
     const bytes = this.#buffer.subarray(start, start + size);
     const digest = knownDigest(item) ?? (`sha256:${oneShotHash('sha256', bytes, 'hex')}` as Digest);
     const kept = isKept(entry.path, size) ? Buffer.from(bytes) : undefined;
     this.#end(entry, item, digest, dataOffset, kept);
   }
 
-  *#inParts(entry: Entry, item: PackItem): Generator<void, void, undefined> {
+  #inParts(entry: Entry, item: PackItem): void {
     const dataOffset = this.#offset;
     const known = knownDigest(item);
     const hash = known === undefined ? createHash('sha256') : undefined;
-    yield* this.#copy(entry, item.content, hash);
+    this.#copy(entry, item.content, hash);
     const digest = known ?? (`sha256:${hash!.digest('hex')}` as Digest);
     this.#end(entry, item, digest, dataOffset, undefined);
   }
@@ -121,7 +113,7 @@ export class LayerPacker {
     this.#entries.push({ ...entry, digest, dataOffset, ...(kept && { bytes: kept }) });
   }
 
-  *#copy(entry: Entry, content: PackContent | undefined, hash: Hash | undefined): Generator<void, void, undefined> {
+  #copy(entry: Entry, content: PackContent | undefined, hash: Hash | undefined): void {
     switch (content?.kind) {
       case undefined:
       case 'bytes': {
@@ -134,14 +126,14 @@ export class LayerPacker {
         const { file, offset } = content;
         const read: ReadAt = (at, length, position) =>
           explained(entry, () => this.#ranges.read(file, offset + position, this.#buffer, at, length));
-        return yield* this.#copyFrom(entry, read, hash);
+        return this.#copyFrom(entry, read, hash);
       }
       case 'file': {
         const fd = explained(entry, () => openFile(content.file));
         try {
           if (fstatSync(fd).size !== entry.size) throw changed(entry);
           const read: ReadAt = (at, length, position) => readSync(fd, this.#buffer, at, length, position);
-          return yield* this.#copyFrom(entry, read, hash);
+          return this.#copyFrom(entry, read, hash);
         } finally {
           closeSync(fd);
         }
@@ -150,12 +142,9 @@ export class LayerPacker {
   }
 
   /** Reads straight into the buffer that goes to the sink. */
-  *#copyFrom({ path, size }: Entry, readAt: ReadAt, hash: Hash | undefined): Generator<void, void, undefined> {
+  #copyFrom({ path, size }: Entry, readAt: ReadAt, hash: Hash | undefined): void {
     for (let done = 0; done < size;) {
-      if (this.#filled === BUFFER) {
-        this.#flush();
-        yield;
-      }
+      if (this.#filled === BUFFER) this.#flush();
       const read = readAt(this.#filled, Math.min(BUFFER - this.#filled, size - done), done);
       if (read === 0) throw changed({ path });
       hash?.update(this.#buffer.subarray(this.#filled, this.#filled + read));
@@ -179,7 +168,6 @@ export class LayerPacker {
 
   #flush(): void {
     if (this.#filled === 0) return;
-    this.#flushed++;
     const bytes = this.#buffer.subarray(0, this.#filled);
     this.#filled = 0;
     this.#hash.update(bytes);

@@ -25,7 +25,7 @@ test('the size of a layer is known from the beginning of its table', () => {
 test.each([
   ['nothing', Buffer.of()],
   ['a part of the first line', serializeToc(toc).subarray(0, 50)],
-  ['another version', Buffer.from(serializeToc(toc).toString().replace('slipway-toc-1', 'slipway-toc-0'))],
+  ['another version', Buffer.from(serializeToc(toc).toString().replace('slipway-toc-', 'slipway-toc-0'))],
 ])('and unknown from %s', (_, written) => {
   expect(tocSize(written)).toBeUndefined();
 });

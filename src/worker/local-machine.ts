@@ -49,8 +49,8 @@ export interface MachineParts {
   readonly kind: WorkerKind | undefined;
   /** Absent in a process that is no worker. */
   readonly networks: RunNetworks | undefined;
-  /** Takes a layer of the image that the job makes, in the form in which it will leave; absent where there is none. */
-  readonly beginCopy: ((opts: Cancel) => Promise<PackedCopy | undefined>) | undefined;
+  /** Follows the file, by its descriptor, that a layer of the job's image is packed into, for the form in which it will leave. */
+  readonly beginCopy: ((tar: number, opts: Cancel) => Promise<PackedCopy | undefined>) | undefined;
 }
 
 /** What a worker is told, and whom it tells of what belongs to no call alone. */

@@ -18,7 +18,7 @@ import { planFileOp } from './plan.js';
 const MANY = 500;
 
 /** Bytes of files from which on a layer is worth to be compressed while it is packed. */
-const WORTH_A_COPY = 4 * 1024 * 1024;
+const WORTH_A_COPY = 16 * 1024 * 1024;
 
 /**
  * COPY, ADD, WORKDIR: works the changes out in memory, then packs them straight from their sources into a layer, or
@@ -68,8 +68,9 @@ async function keep(
   const written =
     face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passTo(items, sink), opts) : undefined;
   if (written?.needsLayer ?? true) {
-    const copy = isOfImage && sizeOf(items) >= WORTH_A_COPY ? await parts.beginCopy?.(opts) : undefined;
-    const layer = await writeLayer(items, store, layers, copy);
+    const { beginCopy } = parts;
+    const isWorth = isOfImage && beginCopy && sizeOf(items) >= WORTH_A_COPY;
+    const layer = await writeLayer(items, store, layers, isWorth ? (tar) => beginCopy(tar, opts) : undefined);
     await store.refs.saveLayer(id, layer);
     if (items.length >= MANY) await EarlierLayer.remember(actions, layer, store);
   }
