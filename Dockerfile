@@ -4,7 +4,8 @@ FROM node:20-slim AS build
 WORKDIR /slipway
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY scripts/build.mjs scripts/say.mjs scripts/
+COPY scripts/build.mjs scripts/bundle-cli.mjs scripts/code-cache.mjs scripts/say.mjs scripts/
+COPY bin/ bin/
 COPY src/ src/
 # Of the packages only koffi is not in the bundle; of koffi, what this architecture loads.
 RUN node scripts/build.mjs \
@@ -14,7 +15,6 @@ RUN node scripts/build.mjs \
     && mv node_modules/koffi node_modules/@koromix modules/ \
     && rm -r modules/koffi/doc modules/koffi/lib modules/koffi/vendor modules/@koromix/koffi-linux-*/musl_* \
     && find modules/koffi -type f ! -name '*.js' ! -name '*.cjs' ! -name package.json ! -name LICENSE.txt -delete
-COPY bin/ bin/
 COPY LICENSE README.md ./
 
 # The programs that Slipway calls, with the libraries that they load, and a shell with busybox's commands.

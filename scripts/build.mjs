@@ -3,14 +3,17 @@ import { constants, existsSync, statSync } from 'node:fs';
 import { access, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleCli, makeCodeCache } from './bundle-cli.mjs';
 import { fail, say } from './say.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.built');
 
+/** What the bundles depend on beside src/. */
+const PROGRAMS = ['scripts/build.mjs', 'scripts/bundle-cli.mjs', 'scripts/code-cache.mjs', 'bin/code-cache.cjs'];
+
 const ENTRY_POINTS = {
-  cli: 'src/cli/entry.ts',
   worker: 'src/worker/process/main.ts',
   'blob-tar': 'src/layer/blob-tar/thread.ts',
   'early-form': 'src/exporter/early-form/thread.ts',
@@ -31,27 +34,32 @@ export async function build() {
   // A new folder, put in place at the end: a slipway that runs meanwhile never meets half a build.
   const fresh = path.join(ROOT, `.dist-${process.pid}.tmp`);
   try {
-    await bundle({
+    const common = {
       absWorkingDir: ROOT,
-      entryPoints: ENTRY_POINTS,
-      outdir: fresh,
       bundle: true,
-      format: 'esm',
-      // Modules that are imported with `import()` become files of their own, read only by the commands that need them.
-      splitting: true,
-      chunkNames: 'chunks/[name]-[hash]',
       platform: 'node',
       target: 'node20',
       // Finds its native part relative to its own folder.
       external: ['koffi'],
+      sourcemap: true,
+      sourcesContent: false,
+      logLevel: 'silent',
+    };
+    await bundle({
+      ...common,
+      entryPoints: ENTRY_POINTS,
+      outdir: fresh,
+      format: 'esm',
+      // Modules that are imported with `import()` become files of their own, read only by who needs them.
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
       // CommonJS packages among the bundled ones call `require` for Node's own modules.
       banner: {
         js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
       },
-      sourcemap: true,
-      sourcesContent: false,
-      logLevel: 'silent',
     });
+    await bundleCli(bundle, common, fresh);
+    makeCodeCache(ROOT, fresh);
     await writeFile(path.join(fresh, path.basename(STAMP)), '');
     await rm(DIST, { recursive: true, force: true });
     await rename(fresh, DIST);
@@ -67,7 +75,7 @@ async function isFresh() {
   const entries = await readdir(path.join(ROOT, 'src'), { recursive: true, withFileTypes: true });
   // Folders count as well: the time of a folder says that a file in it was removed.
   const sources = entries.map((entry) => path.join(entry.parentPath, entry.name));
-  const inputs = [...sources, 'package.json', 'package-lock.json', 'scripts/build.mjs'];
+  const inputs = [...sources, 'package.json', 'package-lock.json', ...PROGRAMS];
   return inputs.every((input) => statSync(path.resolve(ROOT, input)).mtimeMs < builtAt);
 }
 

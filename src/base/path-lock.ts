@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cancel } from './abort.js';
 import { tryFlockPath } from './linux/flock.js';
 import { isLinux } from './platform.js';
-import { tryClaimPath } from './portable/claim-lock.js';
+import { sweepClaims, tryClaimPath } from './portable/claim-lock.js';
 
 export type LockMode = 'shared' | 'exclusive';
 
@@ -26,6 +26,11 @@ export const tryLockPath: (path: string, kind: LockedKind, mode?: LockMode) => P
   kind,
   mode = 'exclusive',
 ) => (isLinux ? tryFlockPath : tryClaimPath)(path, kind, mode);
+
+/** Removes what killed processes have left of their locks on files of a directory, where a lock leaves anything. */
+export function sweepLocks(dir: string): void {
+  if (!isLinux) sweepClaims(dir);
+}
 
 /**
  * Waits for the lock as long as `signal` allows, and throws its reason. It asks again at growing intervals up to 50 ms: a

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { readStdin } from '../base/read-stdin.js';
@@ -36,7 +36,7 @@ export async function readDockerfile(
   const candidates = file === undefined ? ['Dockerfile', 'dockerfile'].map((name) => path.join(context, name)) : [file];
   for (const candidate of candidates) {
     try {
-      const source = await readFile(candidate, 'utf8');
+      const source = readFileSync(candidate, 'utf8');
       return { fileName: path.basename(candidate), source, path: path.resolve(candidate) };
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) continue;
@@ -103,7 +103,7 @@ function remoteContext(name: string, value: string): SourceOp {
 async function requireDirectory(dir: string, what: string): Promise<string> {
   const absolute = path.resolve(dir);
   try {
-    if ((await stat(absolute)).isDirectory()) return absolute;
+    if (statSync(absolute).isDirectory()) return absolute;
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new BuildError('CONTEXT_INVALID', `${what} \`${dir}\` was not found`, {
@@ -116,7 +116,7 @@ async function requireDirectory(dir: string, what: string): Promise<string> {
 
 async function readIfThere(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;

@@ -36,13 +36,18 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
+/** Without the regular expression for ASCII, because it takes long to compile. */
+function isPrintable(char: string, code: number): boolean {
+  return code < 0x80 ? code >= 0x20 && code < 0x7f : PRINTABLE.test(char);
+}
+
 /** `text` in double quotes, escaped as Go's `%q` does. */
 export function quote(text: string): string {
   let out = '"';
   for (const char of text) {
     const code = char.codePointAt(0)!;
     if (ESCAPES[char] !== undefined) out += ESCAPES[char];
-    else if (PRINTABLE.test(char)) out += char;
+    else if (isPrintable(char, code)) out += char;
     else if (code < 0x20 || code === 0x7f) out += `\\x${hex(code, 2)}`;
     else if (code >= 0xd800 && code <= 0xdfff) out += '\ufffd';
     else if (code < 0x10000) out += `\\u${hex(code, 4)}`;

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { constants, readFileSync, statSync } from 'node:fs';
+import { copyFile, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { counted } from '../base/counted.js';
@@ -44,12 +44,7 @@ export class BlobStore implements ContentSource, ContentSink {
 
   /** Bytes of a blob; undefined when it is not there. */
   async size(digest: Digest): Promise<number | undefined> {
-    try {
-      return (await stat(this.#paths.blob(digest))).size;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    return statSync(this.#paths.blob(digest), { throwIfNoEntry: false })?.size;
   }
 
   open(target: Descriptor, opts: ReadOptions): AsyncIterable<Buffer> {
@@ -80,7 +75,7 @@ export class BlobStore implements ContentSource, ContentSink {
         `document \`${digest}\` has ${size} bytes, more than ${limits.documentBytes}`,
       );
     }
-    const bytes = await readFile(this.#paths.blob(digest));
+    const bytes = readFileSync(this.#paths.blob(digest));
     if (digestOf(bytes) !== digest) {
       throw new BuildError('BLOB_CORRUPT', `document \`${digest}\` in the store is damaged`, {
         hint: 'build or fetch the image again',
@@ -133,7 +128,7 @@ export class BlobStore implements ContentSource, ContentSink {
   /** Whether the very bytes are there: a document that was damaged is mended by writing it again. */
   async #holds(digest: Digest, bytes: Uint8Array): Promise<boolean> {
     if ((await this.size(digest)) !== bytes.byteLength) return false;
-    return (await readFile(this.#paths.blob(digest))).equals(bytes);
+    return readFileSync(this.#paths.blob(digest)).equals(bytes);
   }
 
   /** Writes bytes whose digest is not known yet. Nothing stands in the store until `commit`. */
@@ -192,7 +187,7 @@ export class BlobStore implements ContentSource, ContentSink {
   async copyIn(file: string, target: Descriptor, opts: Cancel): Promise<void> {
     const temp = await this.tempPath();
     try {
-      await statRegularFile(file);
+      statRegularFile(file);
       await copyFile(file, temp, constants.COPYFILE_FICLONE);
       for await (const chunk of verified(readChunks(temp, opts), target)) void chunk;
       await this.#land(temp, target.digest, target.size);

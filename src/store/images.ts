@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import type { Cancel } from '../base/abort.js';
@@ -79,12 +79,12 @@ export class ImageStore {
   }
 
   async #index(): Promise<Index> {
-    return parseIndex(await this.#read(), "the store's `index.json`");
+    return parseIndex(this.#read(), "the store's `index.json`");
   }
 
-  async #read(): Promise<Buffer> {
+  #read(): Buffer {
     try {
-      return await readFile(this.#paths.index);
+      return readFileSync(this.#paths.index);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
       throw new BuildError('STORE_INVALID', "the store's `index.json` is missing", {

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
 import { BuildError, hasCode } from '../base/errors.js';
@@ -31,7 +31,7 @@ export class ImageLayout implements ContentSource {
   async has({ digest, size }: Descriptor, { signal }: Cancel): Promise<boolean> {
     signal.throwIfAborted();
     try {
-      const stats = await stat(this.path(digest));
+      const stats = statSync(this.path(digest));
       return stats.isFile() && stats.size === size;
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
@@ -59,7 +59,7 @@ export class ImageLayout implements ContentSource {
 
   async *#read(file: string, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
     try {
-      await statRegularFile(file);
+      statRegularFile(file);
       yield* readChunks(file, opts);
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
@@ -71,11 +71,11 @@ export class ImageLayout implements ContentSource {
   async #document(name: string): Promise<Buffer> {
     const file = path.join(this.dir, name);
     try {
-      const { size } = await statRegularFile(file);
+      const { size } = statRegularFile(file);
       if (size > limits.documentBytes) {
         throw new BuildError('IMAGE_INVALID', `\`${file}\` has ${size} bytes, more than ${limits.documentBytes}`);
       }
-      return await readFile(file);
+      return readFileSync(file);
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
       throw new BuildError('BASE_NOT_FOUND', `\`${this.dir}\` is not a whole OCI image layout: no \`${name}\``, {

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSyn
 import { rm } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { hasCode } from '../base/errors.js';
+import { sweepLocks } from '../base/path-lock.js';
 import { LeaseFile, type HeldKind, type Holding } from './lease-file.js';
 import { lockPresent, tryLock, type FileLock } from './lock.js';
 import type { StorePaths } from './paths.js';
@@ -54,7 +55,8 @@ export class Lease implements Holding {
 
   /** Gives everything back; the job's temporary files go. */
   async release(): Promise<void> {
-    await rm(this.#paths.temp(this.leaseId), { recursive: true, force: true });
+    const temp = this.#paths.temp(this.leaseId);
+    if (existsSync(temp)) await rm(temp, { recursive: true, force: true });
     if (!existsSync(this.#paths.work(this.leaseId))) endLease(this.#paths, this.leaseId);
     this.#file.close();
     this.#lock.release();
@@ -83,6 +85,7 @@ export async function sweepDeadLeases(
       lock.release();
     }
   }
+  sweepLocks(paths.leases);
 }
 
 /** On a full disk, which a prune has to be able to work on, it is left out. */

@@ -1,5 +1,5 @@
-import { statSync, utimesSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
 import { hasCode } from '../base/errors.js';
@@ -83,7 +83,7 @@ export class RecordStore {
 
   async #readFile(file: string): Promise<unknown> {
     try {
-      return JSON.parse(await readFile(file, 'utf8'));
+      return JSON.parse(readFileSync(file, 'utf8'));
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       if (error instanceof SyntaxError) return undefined; // cut short when the power failed: found out again

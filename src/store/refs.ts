@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
 import { BuildError, hasCode } from '../base/errors.js';
@@ -121,7 +122,7 @@ export class RefStore {
   async treeFact(id: string, dialect: TreeDialect): Promise<TreeFact | undefined> {
     const fact = toTreeFact(await this.#read(`${id}.${dialect}.json`));
     if (!fact) return undefined;
-    return (await exists(path.join(this.#paths.trees, fact.tree))) ? fact : undefined;
+    return statSync(path.join(this.#paths.trees, fact.tree), { throwIfNoEntry: false }) ? fact : undefined;
   }
 
   async saveTree(id: string, dialect: TreeDialect, tree: string, { lacksDevices = false } = {}): Promise<void> {
@@ -137,7 +138,7 @@ export class RefStore {
 
   async #read(name: string): Promise<unknown> {
     try {
-      return JSON.parse(await readFile(path.join(this.#paths.refs, name), 'utf8'));
+      return JSON.parse(readFileSync(path.join(this.#paths.refs, name), 'utf8'));
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       if (error instanceof SyntaxError) return undefined; // cut short when the power failed: as good as gone
@@ -151,15 +152,5 @@ export class RefStore {
       JSON.stringify(value),
       this.#paths.temp(this.#holding.leaseId),
     );
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { homeDirectory } from '../base/home-directory.js';
 import { replaceFile } from '../base/atomic-file.js';
@@ -75,7 +76,7 @@ export class Store {
     try {
       refusePlantedRoot(root);
       refuseLinkedFolders(paths);
-      if ((await readVersion(paths)) !== VERSION) {
+      if (readVersion(paths) !== VERSION) {
         // Images may be private, and contents of cache mounts are: other users of the machine have no business here.
         makeRoot(root);
         refusePlantedRoot(root); // in the meantime it may have been made
@@ -100,8 +101,7 @@ export class Store {
     } catch (error) {
       if (!(error instanceof BuildError) || !['STORE_UNAVAILABLE', 'DISK_FULL'].includes(error.code)) throw error;
       const paths = new StorePaths(root);
-      const version = await readVersion(paths).catch(() => undefined); // then the reason is the first one
-      if (version !== VERSION) throw error;
+      if (!isThere(paths)) throw error;
       return { store: new Store(paths, holdsNothing, 'read'), lease: { release: () => Promise.resolve() } };
     }
   }
@@ -132,22 +132,22 @@ function makeRoot(root: string): void {
 }
 
 async function prepare(paths: StorePaths): Promise<void> {
-  if ((await readVersion(paths)) !== undefined) return; // another process made it meanwhile
+  if (readVersion(paths) !== undefined) return; // another process made it meanwhile
   for (const dir of ['blobs/sha256', 'toc', 'trees', 'refs', 'records', 'leases', 'locks', 'tmp', 'work', 'mounts']) {
     await mkdir(path.join(paths.root, dir), { recursive: true });
   }
-  if (!(await present(paths.layout))) {
+  if (!present(paths.layout)) {
     await replaceFile(paths.layout, JSON.stringify({ imageLayoutVersion: '1.0.0' }), path.join(paths.root, 'tmp'));
   }
-  if (!(await present(paths.index))) {
+  if (!present(paths.index)) {
     const empty = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [] };
     await replaceFile(paths.index, JSON.stringify(empty), path.join(paths.root, 'tmp'));
   }
   await replaceFile(paths.version, JSON.stringify({ version: VERSION }), path.join(paths.root, 'tmp'));
 }
 
-async function readVersion(paths: StorePaths): Promise<number | undefined> {
-  const text = await present(paths.version);
+function readVersion(paths: StorePaths): number | undefined {
+  const text = present(paths.version);
   if (text === undefined) return undefined;
   const version = versionIn(text);
   if (version === undefined) {
@@ -167,6 +167,15 @@ async function readVersion(paths: StorePaths): Promise<number | undefined> {
   return version;
 }
 
+/** False for one that cannot be read either: the reason is the first one then. */
+function isThere(paths: StorePaths): boolean {
+  try {
+    return readVersion(paths) === VERSION;
+  } catch {
+    return false;
+  }
+}
+
 function versionIn(text: string): number | undefined {
   try {
     const { version } = (JSON.parse(text) ?? {}) as { readonly version?: unknown };
@@ -177,9 +186,9 @@ function versionIn(text: string): number | undefined {
   }
 }
 
-async function present(file: string): Promise<string | undefined> {
+function present(file: string): string | undefined {
   try {
-    return await readFile(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;

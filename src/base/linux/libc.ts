@@ -170,11 +170,23 @@ function load(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   for (const [name, members] of Object.entries(structures)) if (!isKnown(koffi, name)) koffi.struct(name, members);
   const library = koffi.load(null); // what Node.js itself is linked with: glibc or musl
-  const table: Partial<Record<LibcName, CFunction>> = {};
-  for (const name of libcNames) {
-    table[name] = name === 'mknod' ? loadMknod(library) : library.func(signatures[name]);
-  }
-  return Object.assign(table, { errno: () => koffi.errno() }) as unknown as Libc;
+  const table = { errno: () => koffi.errno() } as unknown as Libc;
+  for (const name of libcNames) declareLater(table, name, library);
+  return table;
+}
+
+interface Library {
+  func(signature: string): CFunction;
+}
+
+/** When it is first asked for: to declare them all takes as long as many calls. */
+function declareLater(table: Libc, name: LibcName, library: Library): void {
+  const declare = (): unknown => {
+    const value = name === 'mknod' ? loadMknod(library) : library.func(signatures[name]);
+    Object.defineProperty(table, name, { value, enumerable: true });
+    return value;
+  };
+  Object.defineProperty(table, name, { get: declare, enumerable: true, configurable: true });
 }
 
 /** Names of types are those of the whole thread, in which this file can be twice: as a source and bundled. */
@@ -188,7 +200,7 @@ function isKnown(koffi: typeof import('koffi'), name: string): boolean {
 }
 
 /** glibc before 2.33 has `mknod` only as `__xmknod`, whose first argument is 0 on the 64-bit platforms. */
-function loadMknod(library: { func(signature: string): CFunction }): CFunction {
+function loadMknod(library: Library): CFunction {
   try {
     return library.func(signatures.mknod);
   } catch {

@@ -47,6 +47,19 @@ export function tryClaimPath(target: string, kind: LockedKind, mode: LockMode): 
   }
 }
 
+/** Removes the claims of dead processes on files of `dir`, also on those that were never made. */
+export function sweepClaims(dir: string): void {
+  for (const name of readdirSync(dir).filter((one) => one.startsWith('.') && one.endsWith('.lock'))) {
+    const claims = path.join(dir, name);
+    try {
+      othersIn(claims, '');
+      removeIfEmpty(claims);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error; // its holder has just given it up
+    }
+  }
+}
+
 function claimsBeside(file: string): string {
   return path.join(path.dirname(file), `.${path.basename(file)}.lock`);
 }
@@ -68,6 +81,10 @@ function place(dir: string, name: string): void {
 
 function withdraw(dir: string, name: string): void {
   rmSync(path.join(dir, name), { force: true });
+  removeIfEmpty(dir);
+}
+
+function removeIfEmpty(dir: string): void {
   try {
     rmdirSync(dir);
   } catch (error) {
