@@ -11,6 +11,8 @@ import { RefStore, type LayerFact } from './refs.js';
 const root = mkdtempSync(path.join(tmpdir(), 'slipway-refs-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const paths = new StorePaths(root);
+mkdirSync(paths.refs, { recursive: true });
+mkdirSync(paths.temp(holdsNothing.leaseId), { recursive: true });
 const refs = new RefStore(paths, holdsNothing);
 const fact = (diffId: string, blob: string): LayerFact => ({
   diffId: digestOf(diffId) as string as DiffId,
@@ -25,11 +27,21 @@ test('an image that claims the diffIDs of another does not get its refs, nor giv
 });
 
 test('a stack of which a ref is gone or cut short is an error, and not a shorter one', async () => {
-  mkdirSync(paths.refs, { recursive: true });
   await refs.save({ id: 'a' });
   await refs.save({ id: 'b', parent: 'a' });
   expect((await refs.chain('b')).map(({ id }) => id)).toEqual(['a', 'b']);
   writeFileSync(path.join(paths.refs, 'a.json'), '');
-  expect(await refs.load('a')).toBeUndefined();
-  await expect(refs.chain('b')).rejects.toMatchObject({ code: 'STORE_INVALID' });
+  const later = new RefStore(paths, holdsNothing);
+  expect(await later.load('a')).toBeUndefined();
+  await expect(later.chain('b')).rejects.toMatchObject({ code: 'STORE_INVALID' });
+});
+
+test('what was not there is looked for again', async () => {
+  expect(await refs.load('c')).toBeUndefined();
+  expect(await refs.layer('c')).toBeUndefined();
+  const other = new RefStore(paths, holdsNothing);
+  await other.save({ id: 'c' });
+  await other.saveLayer('c', fact('diff', 'blob'));
+  expect(await refs.load('c')).toEqual({ id: 'c' });
+  expect(await refs.layer('c')).toEqual(fact('diff', 'blob'));
 });

@@ -56,6 +56,9 @@ export interface TreeFact {
 export class RefStore {
   readonly #paths: StorePaths;
   readonly #holding: Holding;
+  /** What was found, for a job's time: neither changes, and what the job goes by it holds. */
+  readonly #records = new Map<string, RefRecord>();
+  readonly #layers = new Map<string, LayerFact>();
 
   constructor(paths: StorePaths, holding: Holding) {
     this.#paths = paths;
@@ -82,7 +85,7 @@ export class RefStore {
   }
 
   async load(id: string): Promise<RefRecord | undefined> {
-    return toRefRecord(await this.#read(`${id}.json`));
+    return await found(this.#records, id, async () => toRefRecord(await this.#read(`${id}.json`)));
   }
 
   /** The stack of refs up to `id`, lowest first. Throws STORE_INVALID when one of them is gone, or stands on itself. */
@@ -104,7 +107,7 @@ export class RefStore {
   }
 
   async layer(id: string): Promise<LayerFact | undefined> {
-    return toLayerFact(await this.#read(`${id}.layer.json`));
+    return await found(this.#layers, id, async () => toLayerFact(await this.#read(`${id}.layer.json`)));
   }
 
   /** Of a ref that is saved, or is about to be: faces may stand first. */
@@ -153,4 +156,13 @@ export class RefStore {
       this.#paths.temp(this.#holding.leaseId),
     );
   }
+}
+
+/** Asks again for what was not there. */
+async function found<T>(all: Map<string, T>, id: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+  const known = all.get(id);
+  if (known !== undefined) return known;
+  const value = await read();
+  if (value !== undefined) all.set(id, value);
+  return value;
 }

@@ -55,6 +55,8 @@ export class StackedTrees implements Trees {
   readonly #owners: StackedTreesOptions['owners'];
   /** The refs whose changes trees are, as far as they were asked for. */
   readonly #refs = new Map<string, string>();
+  /** Of refs, as far as they were found: stacked trees stay as long as the job holds what is made of them. */
+  readonly #facts = new Map<string, TreeFact>();
   /** Trees without the device nodes that their layers have. */
   readonly #lackDevices = new Set<string>();
   readonly #unpacking = new OnceMap<string, TreeFact>();
@@ -99,7 +101,8 @@ export class StackedTrees implements Trees {
 
   async #ensureOne(id: string, below: readonly string[], opts: Cancel): Promise<TreeFact> {
     const { paths, refs } = this.#store;
-    const known = await refs.treeFact(id, this.#dialect);
+    const known = this.#facts.get(id) ?? (await refs.treeFact(id, this.#dialect));
+    if (known !== undefined) this.#facts.set(id, known);
     if (known !== undefined) return known;
     const lock = paths.lock(`tree-${id}-${this.#dialect}`);
     return await withPassingLock(lock, opts.signal, () => this.#unpack(id, below, opts));
