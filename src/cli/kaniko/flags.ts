@@ -136,7 +136,7 @@ export const KANIKO_FLAGS = [
     name: 'compression-level',
     takes: 'text',
     effect: 'mapped',
-    meaning: '0 to 9, for zstd 0 to 22; -1 is the default: 6, for zstd 3',
+    meaning: '0 to 9, for zstd 0 to 22; -1 is the default: 5, for zstd 3',
   },
   { name: 'push-retry', takes: 'text', effect: 'none', meaning: RETRIES },
   {
