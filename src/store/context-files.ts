@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { replaceFile } from '../base/atomic-file.js';
@@ -60,6 +61,12 @@ export class ContextFiles {
 
   async remove(name: ContextName): Promise<void> {
     if (this.#access === 'write') await rm(this.#file(name), { force: true });
+  }
+
+  /** A path that is free, in the folder of the job's temporary files, which is there then. */
+  tempPath(): string {
+    mkdirSync(this.#temp, { recursive: true });
+    return path.join(this.#temp, randomBytes(8).toString('hex'));
   }
 
   #file(name: ContextName): string {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
-import { fromBytes, fromText, type ByteString } from '../base/bytes.js';
+import { fromText, type ByteString } from '../base/bytes.js';
 import type { PackContent } from '../layer/pack.js';
 import type { RefView } from '../layer/ref-view.js';
 import type { Toc, TocEntry } from '../layer/toc.js';
@@ -50,10 +50,7 @@ export class RefViews {
     const view = this.#contexts.view(input);
     return {
       view,
-      locate: async (at) => {
-        const file = view.hostPath(at);
-        return { kind: 'file', file: typeof file === 'string' ? fromText(file) : fromBytes(file) };
-      },
+      locate: async (at) => view.locate(at),
       [Symbol.dispose]: () => undefined,
     };
   }

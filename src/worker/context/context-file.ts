@@ -15,14 +15,23 @@ export interface FileIdentity {
 /** One for all files: they are read one after the other. */
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
 
-/** Throws BuildError CONTEXT_INVALID if the file is not the one that was seen. `at` is its name for people. */
-export function digestFile(file: string | Buffer, seen: FileIdentity, at: ByteString): Digest {
+/**
+ * Throws BuildError CONTEXT_INVALID if the file is not the one that was seen. `at` is its name for people. `keep` is handed the
+ * bytes, which are its own only while it is called, if they were read in one piece.
+ */
+export function digestFile(
+  file: string | Buffer,
+  seen: FileIdentity,
+  at: ByteString,
+  keep?: (bytes: Buffer) => void,
+): Digest {
   if (seen.size === 0) return EMPTY;
   const fd = openSeen(file, at);
   try {
     const first = readSync(fd, buffer, 0, Math.min(buffer.length, seen.size), null);
     if (first === seen.size) {
       requireSame(fd, seen, at);
+      keep?.(buffer.subarray(0, first));
       return `sha256:${oneShotHash('sha256', buffer.subarray(0, first), 'hex')}` as Digest;
     }
     const hash = createHash('sha256').update(buffer.subarray(0, first));

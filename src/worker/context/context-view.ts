@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { toFsPath, type ByteString } from '../../base/bytes.js';
+import { fromBytes, fromText, toFsPath, type ByteString } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
 import { fillRow, INO, MTIME, STAT_ROW } from '../../base/stat-row.js';
+import type { PackContent } from '../../layer/pack.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import type { Digest } from '../../oci/digest.js';
 import type { FilterState, PathFilter } from '../file-op/path-filter.js';
@@ -11,12 +12,15 @@ import { entryOf, sizeOf } from './context-entry.js';
 import { digestFile, readChunks, type FileIdentity } from './context-file.js';
 import { listDirectory, type DirListing, type Judgement } from './dir-listing.js';
 import type { KnownFiles } from './known-files.js';
+import type { Spool } from './spool.js';
 
 export interface ContextOptions {
   /** The patterns of .dockerignore. */
   readonly ignore?: PathFilter | undefined;
   /** What an earlier build knew of files; asked for when a digest is needed. */
   readonly known?: (() => KnownFiles | undefined) | undefined;
+  /** Keeps the bytes of small files that are read to be hashed; asked for when the first one is. */
+  readonly spool?: (() => Spool) | undefined;
   /** Milliseconds since 1970: no file has been looked at before. */
   readonly now?: () => number;
 }
@@ -26,6 +30,8 @@ class SeenDir {
   readonly listing: DirListing;
   /** Taken in this build, by place. */
   readonly digests = new Map<number, Digest>();
+  /** By place, where the bytes lie in the spool that were hashed in this build. */
+  readonly spooled = new Map<number, number>();
   /** By place, where an earlier build's digests are to be found; undefined until one is needed. */
   places: Int32Array | undefined;
 
@@ -46,6 +52,8 @@ export class ContextView implements RefView {
   readonly #root: string;
   readonly #ignore: PathFilter | undefined;
   readonly #known: () => KnownFiles | undefined;
+  readonly #newSpool: (() => Spool) | undefined;
+  #spool: Spool | undefined;
   readonly #dirs = new Map<ByteString, SeenDir | undefined>();
   readonly #states = new Map<ByteString, FilterState>();
   readonly #expected = new Map<ByteString, Digest>();
@@ -53,10 +61,11 @@ export class ContextView implements RefView {
   #rootRow: Float64Array | undefined;
 
   /** `dir` may be a symlink; it is the only one that is followed. */
-  constructor(dir: string, { ignore, known = () => undefined, now = Date.now }: ContextOptions = {}) {
+  constructor(dir: string, { ignore, known = () => undefined, spool, now = Date.now }: ContextOptions = {}) {
     this.#root = path.resolve(dir);
     this.#ignore = ignore;
     this.#known = known;
+    this.#newSpool = spool;
     this.startedAt = now();
   }
 
@@ -93,10 +102,28 @@ export class ContextView implements RefView {
   contentDigest(at: ByteString): Digest {
     const known = this.knownDigest(at);
     if (known !== undefined) return known;
-    const digest = digestFile(this.hostPath(at), this.#identity(at), at);
+    const identity = this.#identity(at);
     const { dir, index } = this.#find(at)!;
+    const keep =
+      this.#newSpool &&
+      ((bytes: Buffer): void => {
+        const place = (this.#spool ??= this.#newSpool!()).add(bytes);
+        if (place !== undefined) dir.spooled.set(index, place);
+      });
+    const digest = digestFile(this.hostPath(at), identity, at, keep);
     dir.digests.set(index, digest);
     return digest;
+  }
+
+  /** Where the bytes of a file are to be read. */
+  locate(at: ByteString): PackContent {
+    const found = this.#spool && this.#find(at);
+    const offset = found?.dir.spooled.get(found.index);
+    if (offset !== undefined && this.#spool!.flush()) {
+      return { kind: 'range', file: fromText(this.#spool!.file), offset, isHashed: true };
+    }
+    const file = this.hostPath(at);
+    return { kind: 'file', file: typeof file === 'string' ? fromText(file) : fromBytes(file) };
   }
 
   knownDigest(at: ByteString): Digest | undefined {

@@ -6,6 +6,7 @@ import { parseFilter } from '../file-op/path-filter.js';
 import { contentDigest, type Selection } from './content-digest.js';
 import { ContextMemory } from './context-memory.js';
 import { ContextView } from './context-view.js';
+import { Spool } from './spool.js';
 
 /** A local directory as an op names it. */
 export interface ContextInput {
@@ -20,6 +21,8 @@ export interface ContextFiles {
   read(name: Pick<ContextInput, 'dir' | 'ignore'>): Buffer | undefined;
   write(name: Pick<ContextInput, 'dir' | 'ignore'>, bytes: Uint8Array): Promise<void>;
   remove(name: Pick<ContextInput, 'dir' | 'ignore'>): Promise<void>;
+  /** A path that is free, in a folder that goes with the job. */
+  tempPath(): string;
 }
 
 interface OpenContext {
@@ -31,12 +34,14 @@ interface OpenContext {
 /** The local directories of a job, each read and hashed once. */
 export class ContextViews {
   readonly #files: ContextFiles | undefined;
+  readonly #spool: (() => Spool) | undefined;
   readonly #now: () => number;
   readonly #contexts = new Map<string, OpenContext>();
 
   /** Without `files` nothing is known of earlier builds, and nothing remembered. `now`: milliseconds since 1970. */
   constructor(files?: ContextFiles, now: () => number = Date.now) {
     this.#files = files;
+    this.#spool = files && (() => new Spool(files.tempPath()));
     this.#now = now;
   }
 
@@ -82,7 +87,12 @@ export class ContextViews {
     if (!context) {
       const ignore = parseFilter('exclude', parseIgnoreFile(input.ignore));
       const memory = this.#files && new ContextMemory(this.#files.read(input));
-      const view = new ContextView(input.dir, { ignore, known: () => memory?.files(), now: this.#now });
+      const view = new ContextView(input.dir, {
+        ignore,
+        known: () => memory?.files(),
+        spool: this.#spool,
+        now: this.#now,
+      });
       this.#contexts.set(input.name, (context = { input, view, memory }));
     }
     return context;

@@ -5,7 +5,7 @@ import { hasCode } from '../../base/errors.js';
 const BUFFER = 1024 * 1024;
 /** A larger file is read again as fast as it would be copied. */
 const LARGEST_FILE = 128 * 1024;
-/** Bytes of the file: as much room again as a context takes should be there, but not any amount. */
+/** Bytes of all: a disk that has room for the layer has mostly room for this, but not for any amount. */
 const MOST = 1024 * 1024 * 1024;
 
 /**
@@ -17,7 +17,7 @@ export class Spool {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
   #filled = 0;
   #written = 0;
-  #isFull = false;
+  #isLost = false;
 
   /** `file`: a path that is free, in a folder that is there. */
   constructor(file: string) {
@@ -26,32 +26,27 @@ export class Spool {
 
   /** Where the bytes will lie; undefined when they are not kept. */
   add(bytes: Buffer): number | undefined {
-    if (this.#isFull || bytes.length > LARGEST_FILE) return undefined;
-    if (this.#filled + bytes.length > BUFFER && !this.flush()) return undefined;
+    if (bytes.length > LARGEST_FILE || this.#written > MOST) return undefined;
+    if (this.#filled + bytes.length > BUFFER) this.flush();
+    if (this.#isLost) return undefined;
     bytes.copy(this.#buffer, this.#filled);
     const at = this.#written + this.#filled;
     this.#filled += bytes.length;
     return at;
   }
 
-  /** Writes what was added. False when there is no room for it, so that nothing can be read from here any more. */
+  /** Writes what was added. False when there was no room for it on the disk: then nothing is to be read from here. */
   flush(): boolean {
-    if (this.#isFull) return false;
+    if (this.#isLost || this.#filled === 0) return !this.#isLost;
     try {
-      if (this.#filled > 0) appendFileSync(this.file, this.#buffer.subarray(0, this.#filled), { mode: 0o600 });
+      appendFileSync(this.file, this.#buffer.subarray(0, this.#filled), { mode: 0o600 });
     } catch (error) {
       if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
-      this.#isFull = true;
+      this.#isLost = true;
       return false;
     }
     this.#written += this.#filled;
     this.#filled = 0;
-    return this.#written <= MOST || this.#stop();
-  }
-
-  /** What is there can still be read. */
-  #stop(): boolean {
-    this.#isFull = true;
     return true;
   }
 }
