@@ -176,7 +176,7 @@ export class LayerPacker {
 }
 
 /** That of bytes which need not be hashed again. */
-function knownDigest({ content, digest }: PackItem): Digest | undefined {
+export function knownDigest({ content, digest }: PackItem): Digest | undefined {
   return content?.kind === 'range' && content.isHashed ? digest : undefined;
 }
 
@@ -188,7 +188,7 @@ export function packLayer(items: Iterable<PackItem>, sink: ByteSink): Toc {
 }
 
 /** Of the extended attributes a layer gets file capabilities only, as in BuildKit; sizes belong to files. */
-function asWritten(entry: Entry): Entry {
+export function asWritten(entry: Entry): Entry {
   const hasSize = entry.type === 'file' || entry.size === 0;
   if (!entry.xattrs && hasSize) return entry;
   const { xattrs, ...rest } = entry;
@@ -201,11 +201,12 @@ function asWritten(entry: Entry): Entry {
 }
 
 /** Never follows a link in the last component, and never waits for the other end of a pipe put in the file's place. */
-function openFile(file: ByteString): number {
+export function openFile(file: ByteString): number {
   return openSync(toFsPath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 }
 
-function explained<T>(entry: Entry, read: () => T): T {
+/** What `read` gives; what the system says of the file becomes an error of the entry. */
+export function explained<T>(entry: Entry, read: () => T): T {
   try {
     return read();
   } catch (cause) {
@@ -214,7 +215,8 @@ function explained<T>(entry: Entry, read: () => T): T {
   }
 }
 
-function changed(entry: Pick<Entry, 'path'>, cause?: unknown): BuildError {
+/** What to throw when a file is not what its entry or digest says. */
+export function changed(entry: Pick<Entry, 'path'>, cause?: unknown): BuildError {
   return new BuildError('CONTEXT_INVALID', `\`${toText(entry.path)}\` changed while it was read`, {
     hint: 'run the build again when nothing else writes to the build context',
     ...(cause !== undefined && { cause }),

@@ -71,11 +71,13 @@ export class TreeView implements LowerView {
   async *open(path: ByteString): AsyncGenerator<Buffer> {
     const { fd } = this.#openRegular(path);
     try {
-      for (;;) {
-        const chunk = Buffer.allocUnsafe(CHUNK);
-        const n = readSync(fd, chunk, 0, CHUNK, null);
+      // a tree does not change while it is read, but whatever is there is read to its end
+      for (let left = fstatSync(fd).size; ; left = Math.max(0, left)) {
+        const chunk = Buffer.allocUnsafe(Math.min(CHUNK, left + 1));
+        const n = readSync(fd, chunk, 0, chunk.length, null);
         if (n === 0) return;
         yield chunk.subarray(0, n);
+        left -= n;
       }
     } finally {
       closeSync(fd);

@@ -1,6 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { packLayer, type ByteSink, type PackItem } from '../layer/pack.js';
-import { TarParser, type TarSink } from '../layer/tar-reader.js';
 import type { Toc } from '../layer/toc.js';
 import { mediaTypes } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
@@ -59,11 +58,4 @@ export function writerTo(fd: number): ByteSink {
   return (bytes) => {
     for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
   };
-}
-
-/** Hands the entries to an unpacker, as if they had come in a layer. */
-export function passTo(items: Iterable<PackItem>, unpacker: TarSink): void {
-  const parser = new TarParser(unpacker);
-  packLayer(items, (bytes) => parser.write(bytes));
-  parser.finish();
 }

@@ -36,8 +36,8 @@ export interface MountCall {
 }
 
 /**
- * mount(2). With `cwd` the process changes into that directory for the time of the call and back, without letting
- * other JavaScript of this thread run; file system work of other threads must use absolute paths.
+ * mount(2). With `cwd` this thread changes into that directory for the time of the call and back. From the first such call
+ * on its working directory and umask are its own: what other threads do about theirs is no longer seen.
  */
 export function mount(call: MountCall): void {
   const target = toCString(call.target, 'mount');
@@ -95,8 +95,12 @@ export function unmount(target: ByteString, flags = 0): void {
 }
 
 const O_PATH = 0x200000;
+const CLONE_FS = 0x200;
+let isAlone = false;
 
 function inDirectory(dir: ByteString, work: () => void): void {
+  if (!isAlone && libc().unshare(CLONE_FS) !== 0) throw lastError('unshare');
+  isAlone = true;
   // By descriptor, because the directory may have no name any more or lie behind one that may not be searched.
   const back = openSync('.', O_PATH | constants.O_DIRECTORY);
   try {

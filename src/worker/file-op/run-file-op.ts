@@ -3,9 +3,10 @@ import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { decompress } from '../../layer/compression.js';
 import type { PackItem } from '../../layer/pack.js';
+import { passItems } from '../../layer/pass-items.js';
 import { whiteoutEntry } from '../../layer/whiteout.js';
 import { fromText } from '../../base/bytes.js';
-import { writeLayer, passTo } from '../layer-writer.js';
+import { writeLayer } from '../layer-writer.js';
 import type { MachineParts } from '../local-machine.js';
 import type { FileOpRequest, RefId } from '../machine.js';
 import { contentOf, type OpenView } from '../ref-views.js';
@@ -66,7 +67,7 @@ async function keep(
   const { store, layers, trees } = parts;
   const id = store.refs.newId();
   const written =
-    face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passTo(items, sink), opts) : undefined;
+    face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passItems(items, sink), opts) : undefined;
   if (written?.needsLayer ?? true) {
     const { beginCopy } = parts;
     const isWorth = isOfImage && beginCopy && sizeOf(items) >= WORTH_A_COPY;
