@@ -1,5 +1,6 @@
 import { constants, createWriteStream, mkdirSync } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fromText } from '../base/bytes.js';
@@ -63,7 +64,7 @@ export async function openMainContext(
   const { context, file } = options;
   if (context === '-') return await fromStdin(options, evaluation, uploads, job);
   if (context.startsWith(ARCHIVE_PREFIX)) return await fromArchive(options, evaluation, uploads, job);
-  const source = (await isDirectory(context)) ? undefined : contextSource(options);
+  const source = isDirectory(context) ? undefined : contextSource(options);
   if (source === undefined) {
     const dockerfile = await readDockerfile(context, file, options);
     return { file: dockerfile, local: await mainContext(context, dockerfile), told: NOTHING_TOLD };
@@ -222,9 +223,10 @@ function sourceEdge(op: SourceOp, name: string): Edge {
   return { vertex: makeVertex(op, [], hostPlatform(), { name }), output: 0 };
 }
 
-async function isDirectory(dir: string): Promise<boolean> {
-  return await stat(dir).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+function isDirectory(dir: string): boolean {
+  try {
+    return statSync(dir).isDirectory();
+  } catch {
+    return false;
+  }
 }

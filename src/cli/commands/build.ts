@@ -1,5 +1,6 @@
 import { BuildError } from '../../base/errors.js';
-import { build, type BuildOptions, type BuildResult } from '../../build/index.js';
+import { build } from '../../build/build.js';
+import type { BuildOptions, BuildResult } from '../../build/options.js';
 import { parseAnnotation } from '../../exporter/annotations.js';
 import type { BuildEvent } from '../../job/events.js';
 import { parseAgents, parseHosts, parseSecrets, parseShmSize, parseUlimits } from './build-flags.js';

@@ -44,16 +44,22 @@ export function resolvConfInside(
   return reached.length === 0 ? undefined : { text: withNameServers(text, reached), forwards: false };
 }
 
-const LOOPBACK = new net.BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('0.0.0.0', 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-LOOPBACK.addAddress('::', 'ipv6');
+let ownAddresses: net.BlockList | undefined;
+
+function loopback(): net.BlockList {
+  if (!ownAddresses) {
+    ownAddresses = new net.BlockList();
+    ownAddresses.addSubnet('127.0.0.0', 8, 'ipv4');
+    for (const address of ['0.0.0.0', '::1', '::'])
+      ownAddresses.addAddress(address, net.isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+  return ownAddresses;
+}
 
 /** Addresses with a zone, such as `fe80::1%eth0`, are of one link of the machine's. */
 function isOutside(address: string): boolean {
   const family = net.isIP(address);
-  return family !== 0 && !address.includes('%') && !LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  return family !== 0 && !address.includes('%') && !loopback().check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
 function withNameServers(text: string, servers: readonly string[]): string {
