@@ -90,7 +90,7 @@ export function makeCodeCache(root, outdir) {
     const script = path.join(root, 'scripts', 'code-cache.mjs');
     const { NODE_OPTIONS: _, NODE_V8_COVERAGE: __, ...env } = process.env; // flags would be a part of it
     const made = spawnSync(process.execPath, [script, outdir, work], { encoding: 'utf8', env });
-    if (made.status !== 0) say('build', `no cache of compiled code: ${made.stderr.trim().split('\n').at(-1)}`);
+    if (made.status !== 0) say('build', `no cache of compiled code:\n${made.stderr}`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -24,7 +24,8 @@ import { asFileUser, changeRoot } from './credentials.js';
 import { execute, reap, setLimit } from './exec.js';
 import { flock, unlockFile } from './flock.js';
 import { lutimes, lutimesNs, majorOf, makeDevice, minorOf, mkfifo, mknod } from './inode.js';
-import { libc, libcNames } from './libc.js';
+import { packageRoot } from '../package-root.js';
+import { KOFFI_VERSION, libc, libcNames } from './libc.js';
 import { MS, bindMount, mount, setMountAttributes, unmount } from './mount.js';
 import { becomeSubreaper, dieWithParent, killGroup, parentDeathSignal } from './process.js';
 import { renameExchange, renameNoReplace } from './rename.js';
@@ -38,6 +39,13 @@ const root = process.getuid?.() === 0;
 const dir = mkdtempSync(path.join(tmpdir(), 'slipway-linux-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const at = (name: string): string => path.join(dir, name);
+
+test('the native part of koffi that is taken is that of the package', () => {
+  const { dependencies } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  expect(dependencies['koffi']).toBe(KOFFI_VERSION);
+});
 
 test('every declared function exists in the C library', () => {
   for (const name of libcNames) expect(libc()[name], name).toBeTypeOf('function');

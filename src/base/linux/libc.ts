@@ -1,4 +1,8 @@
 import { createRequire } from 'node:module';
+import { hasCode } from '../errors.js';
+
+/** That of package.json: the native part of another one is not taken. */
+export const KOFFI_VERSION = '3.3.4';
 
 type CFunction = (...args: never[]) => unknown;
 
@@ -167,12 +171,27 @@ export function libc(): Libc {
 }
 
 function load(): Libc {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   for (const [name, members] of Object.entries(structures)) if (!isKnown(koffi, name)) koffi.struct(name, members);
   const library = koffi.load(null); // what Node.js itself is linked with: glibc or musl
   const table = { errno: () => koffi.errno() } as unknown as Libc;
   for (const name of libcNames) declareLater(table, name, library);
   return table;
+}
+
+/**
+ * The native part alone where it lies beside koffi, as npm puts it: koffi's own loader looks for it in many places, which takes
+ * as long as all the rest.
+ */
+function loadKoffi(): typeof import('koffi') {
+  const require = createRequire(import.meta.url);
+  try {
+    const native = require(`@koromix/koffi-${process.platform}-${process.arch}`) as typeof import('koffi');
+    if (native.version === KOFFI_VERSION) return native;
+  } catch (error) {
+    if (!hasCode(error, 'MODULE_NOT_FOUND')) throw error;
+  }
+  return require('koffi') as typeof import('koffi');
 }
 
 interface Library {
