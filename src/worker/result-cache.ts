@@ -44,8 +44,12 @@ export class ResultCache implements CacheStore<OpResult> {
       if (result.kind !== 'ref') throw new Error('a local directory cannot be a cached result');
       return result.ref ?? SCRATCH;
     });
-    await this.#store.records.saveResults(key, ids);
-    for (const name of names) if (name !== key) await this.#store.records.saveAlias(name, key);
+    // What stands already is not written again: a step that reads a local directory is looked up by content each time.
+    const { records } = this.#store;
+    if ((await records.results(key))?.join() !== ids.join()) await records.saveResults(key, ids);
+    for (const name of names) {
+      if (name !== key && (await records.alias(name)) !== key) await records.saveAlias(name, key);
+    }
   }
 
   /** True when the ref and all below it are there, each with at least one face whose bytes are there. */
