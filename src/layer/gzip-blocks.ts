@@ -3,8 +3,8 @@ export const WINDOW = 32 * 1024;
 /** Content is cut at whole records, as a tar is made of them. */
 const RECORD = 512;
 /**
- * Bytes of a block. Larger ones do not make the result smaller, but keep the threads, which Node.js needs for files too,
- * longer from other work; and the more of them a change touches.
+ * Bytes of a block. Each costs as much as its window again; larger ones keep the threads, which Node.js needs for files too,
+ * longer from other work, and the more of them a change touches.
  */
 const LEAST = 128 * 1024;
 export const MOST = 512 * 1024;

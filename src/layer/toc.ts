@@ -184,16 +184,21 @@ type Row = readonly [
 /** A line of JSON for the table, and one for its entries, each a row without names: there are many. */
 export function serializeToc(toc: Toc): Buffer {
   const head = { format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length };
-  return Buffer.from(`${JSON.stringify(head)}\n${JSON.stringify(toc.entries.map(toRow))}\n`);
+  return Buffer.from(`${JSON.stringify(head)}\n[${toc.entries.map(rowText).join(',')}]\n`);
 }
 
-function toRow(entry: TocEntry): Row {
-  const { path, type, mode, uid, gid, size, mtime, digest, dataOffset } = entry;
-  const hex = digest === undefined ? '' : digest.slice(SHA256.length);
-  const row = [path, TYPES.indexOf(type), mode, uid, gid, size, mtime, hex, dataOffset ?? -1] as const;
+/** A `Row` as JSON. */
+function rowText(entry: TocEntry): string {
+  const { path, type, mode, uid, gid, size, mtime, digest = SHA256, dataOffset = -1 } = entry;
+  const name = PLAIN_NAME.test(path) ? `"${path}"` : JSON.stringify(path);
+  const hex = digest.slice(SHA256.length);
+  const usual = `[${name},${TYPES.indexOf(type)},${mode},${uid},${gid},${size},${mtime},"${hex}",${dataOffset}`;
   const rare = rareOf(entry);
-  return rare ? [...row, rare] : row;
+  return rare ? `${usual},${JSON.stringify(rare)}]` : `${usual}]`;
 }
+
+/** What is the same in JSON, between quotes. */
+const PLAIN_NAME = /^[ !#-[\]-~]*$/;
 
 const SHA256 = 'sha256:';
 
