@@ -1,10 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
+import type { ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Digest, DiffId } from '../oci/digest.js';
 import type { Entry } from './entry.js';
 import type { Fragment } from './sparse.js';
 import type { TarEntry } from './tar-entry.js';
 import { TarParser, type TarSink } from './tar-reader.js';
+import { compareTreeOrder } from './tree-order.js';
 
 /** An entry of a layer, with what is needed to read its content later. */
 export interface TocEntry extends Entry {
@@ -181,10 +183,10 @@ type Row = readonly [
   rare?: Rare,
 ];
 
-/** A line of JSON for the table, and one for its entries, each a row without names: there are many. */
+/** A line of JSON for the table, then a list of its entries, each a row without names, for there are many, on a line of its own. */
 export function serializeToc(toc: Toc): Buffer {
   const head = { format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length };
-  return Buffer.from(`${JSON.stringify(head)}\n[${toc.entries.map(rowText).join(',')}]\n`);
+  return Buffer.from(`${JSON.stringify(head)}\n[\n${toc.entries.map(rowText).join(',\n')}\n]\n`);
 }
 
 /** A `Row` as JSON. */
@@ -217,11 +219,12 @@ function rareOf({ linkname, devMajor, devMinor, fragments, xattrs, bytes }: TocE
 
 /** Reads what `serializeToc` wrote. Throws BuildError STORE_INVALID for a part of it, or another version. */
 export function parseToc(content: Buffer): Toc {
-  const [first, second, ...rest] = content.toString('utf8').split('\n');
+  const text = content.toString('utf8');
+  const line = text.indexOf('\n');
   try {
-    const head = JSON.parse(first ?? '') as { format?: string; diffId: DiffId; size: number; entries: number };
-    if (head.format === FORMAT && second !== undefined && rest.length === 1 && rest[0] === '') {
-      const rows = JSON.parse(second) as readonly Row[] | null;
+    const head = JSON.parse(text.slice(0, line)) as { format?: string; diffId: DiffId; size: number; entries: number };
+    if (head.format === FORMAT && line > 0) {
+      const rows = JSON.parse(text.slice(line)) as readonly Row[] | null;
       if (Array.isArray(rows) && rows.length === head.entries)
         return { diffId: head.diffId, size: head.size, entries: rows.map(fromRow) };
     }
@@ -230,6 +233,43 @@ export function parseToc(content: Buffer): Toc {
   }
   throw new BuildError('STORE_INVALID', 'a table of contents is damaged or of another version');
 }
+
+/** Files of a serialized table, found by their paths with one pass over it: they are to be asked for in its order. */
+export class TocFiles {
+  readonly #content: Buffer;
+  /** Where the line behind `#entry` begins. */
+  #next: number;
+  #entry: TocEntry | undefined;
+
+  /** Undefined for what `parseToc` would not take, as far as its first line shows. */
+  static in(content: Buffer): TocFiles | undefined {
+    return tocSize(content.subarray(0, TOC_HEAD_BYTES)) === undefined ? undefined : new TocFiles(content);
+  }
+
+  private constructor(content: Buffer) {
+    this.#content = content;
+    this.#next = content.indexOf(LIST) + LIST.length;
+    this.#turn();
+  }
+
+  /** Digest and place of a file that lies in one piece; undefined for all others. */
+  find(path: ByteString): { readonly digest: Digest; readonly dataOffset: number } | undefined {
+    while (this.#entry && compareTreeOrder(this.#entry.path, path) < 0) this.#turn();
+    if (this.#entry?.path !== path) return undefined;
+    const { digest, dataOffset, fragments } = this.#entry;
+    return digest === undefined || dataOffset === undefined || fragments ? undefined : { digest, dataOffset };
+  }
+
+  #turn(): void {
+    const end = this.#content.indexOf('\n', this.#next);
+    const line = end < 0 ? '' : this.#content.toString('utf8', this.#next, end);
+    this.#next = end + 1;
+    this.#entry = line.startsWith('[') ? fromRow(JSON.parse(line.replace(/,$/, '')) as Row) : undefined;
+  }
+}
+
+/** What stands between the first line and the list. */
+const LIST = '\n[\n';
 
 function fromRow(row: Row): TocEntry {
   const [path, type, mode, uid, gid, size, mtime, hex, dataOffset, rare] = row;

@@ -128,6 +128,17 @@ export class LayerContent {
     await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
   }
 
+  /** The table of contents of a layer that lies plain, as it was saved; undefined when there is none. */
+  async savedToc({ diffId, blob }: LayerFact): Promise<Buffer | undefined> {
+    if (!isPlainLayer(blob.mediaType) || blob.digest !== (diffId as string)) return undefined;
+    try {
+      return await readFile(this.#store.paths.toc(diffId));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
   async save(toc: Toc): Promise<void> {
     if (this.#store.access === 'read') return;
     const { paths, leaseId, holding } = this.#store;

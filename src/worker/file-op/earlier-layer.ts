@@ -2,7 +2,7 @@ import type { Cancel } from '../../base/abort.js';
 import { fromText, type ByteString } from '../../base/bytes.js';
 import { canonicalJson, type Json } from '../../base/canonical-json.js';
 import type { PackContent } from '../../layer/pack.js';
-import type { TocEntry } from '../../layer/toc.js';
+import { TocFiles } from '../../layer/toc.js';
 import type { FileAction } from '../../llb/types.js';
 import { mediaTypes } from '../../oci/descriptor.js';
 import { digestOf, hexOf, isDigest, type Digest, type DiffId } from '../../oci/digest.js';
@@ -16,13 +16,11 @@ import type { LayerContent } from '../layer-content.js';
  */
 export class EarlierLayer {
   readonly #file: ByteString;
-  readonly #entries: readonly TocEntry[];
-  #next = 0;
-  #byPath: Map<ByteString, TocEntry> | undefined;
+  readonly #files: TocFiles;
 
-  private constructor(file: ByteString, entries: readonly TocEntry[]) {
+  private constructor(file: ByteString, files: TocFiles) {
     this.#file = file;
-    this.#entries = entries;
+    this.#files = files;
   }
 
   /** Undefined when there is none any more. It is held by this job from then on. */
@@ -34,8 +32,9 @@ export class EarlierLayer {
   ): Promise<EarlierLayer | undefined> {
     const layer = layerIn(await store.records.fact(factOf(actions)));
     if (!layer || !(await store.blobs.has(layer.blob, opts))) return undefined;
-    const { entries } = await layers.toc(layer, opts);
-    return new EarlierLayer(fromText(store.blobs.path(layer.blob.digest)), entries);
+    const table = await layers.savedToc(layer);
+    const files = table && TocFiles.in(table);
+    return files && new EarlierLayer(fromText(store.blobs.path(layer.blob.digest)), files);
   }
 
   static async remember(actions: readonly FileAction[], { blob }: LayerFact, store: Store): Promise<void> {
@@ -44,25 +43,11 @@ export class EarlierLayer {
 
   /** Where bytes of this digest lie, if the layer has them at this path. */
   find(path: ByteString, digest: Digest): PackContent | undefined {
-    const entry = this.#at(path);
-    if (entry?.digest !== digest || entry.dataOffset === undefined || entry.fragments) return undefined;
-    return { kind: 'range', file: this.#file, offset: entry.dataOffset, isHashed: true };
-  }
-
-  /** What is asked for comes in the order of the tar, with little between. */
-  #at(path: ByteString): TocEntry | undefined {
-    for (let i = this.#next; i < Math.min(this.#next + NEAR, this.#entries.length); i++) {
-      if (this.#entries[i]!.path !== path) continue;
-      this.#next = i + 1;
-      return this.#entries[i];
-    }
-    this.#byPath ??= new Map(this.#entries.map((entry) => [entry.path, entry]));
-    return this.#byPath.get(path);
+    const found = this.#files.find(path);
+    if (found?.digest !== digest) return undefined;
+    return { kind: 'range', file: this.#file, offset: found.dataOffset, isHashed: true };
   }
 }
-
-/** Directories and changed files that may lie between. */
-const NEAR = 8;
 
 function factOf(actions: readonly FileAction[]): string {
   return `copied-${hexOf(digestOf(canonicalJson(actions as unknown as Json)))}`;

@@ -35,20 +35,24 @@ export async function runFileOp(request: FileOpRequest, parts: MachineParts, opt
       const namesOnly = face === 'layer' && !actions.some((action) => action.secondaryInput === i);
       open.push(await parts.views.open(input, { ...opts, now, namesOnly }));
     }
-    const sets = await planFileOp(
-      actions,
-      open.map((one) => one.view),
-      { now: Math.floor(now / 1000), scratchDir: work.dir, decompress, signal: opts.signal },
-    );
+    const sets = [
+      ...(await planFileOp(
+        actions,
+        open.map((one) => one.view),
+        { now: Math.floor(now / 1000), scratchDir: work.dir, decompress, signal: opts.signal },
+      )),
+    ];
     const refs: RefId[] = [];
-    for (const [i, set] of sets.entries()) {
+    // Each set goes when what is to be packed is taken from it: there may be many files.
+    for (let set = sets.shift(); set; set = sets.shift()) {
       const base = set.base < 0 ? undefined : inputs[set.base];
       if (base && base.kind !== 'ref') throw new Error('a file op cannot write onto a local directory');
-      const scratchDir = path.join(work.dir, `output-${i}`);
+      const scratchDir = path.join(work.dir, `output-${refs.length}`);
       mkdirSync(scratchDir);
       const many = set.changes.size >= MANY;
       const earlier = many ? await EarlierLayer.open(actions, parts.store, parts.layers, opts) : undefined;
       const items = await itemsOf(set, open, scratchDir, earlier);
+      set = undefined;
       refs.push(await keep(items, base?.ref ?? null, request, parts, opts));
     }
     return refs;
