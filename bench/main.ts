@@ -24,7 +24,7 @@ const HELP = `npm run bench -- [OPTIONS]
   --peers LIST      of buildkit,docker,buildah; default: all that are here
   --dir DIR         where contexts and stores lie; default /dev/shm
   --json FILE       writes the figures there as well
-  --profiles DIR    builds with Slipway alone, once, and writes processor profiles into DIR/WORKLOAD/
+  --profiles DIR    builds with Slipway alone, once; its main process writes its processor profile into DIR/WORKLOAD/
 The table goes to stderr, the figures as JSON to stdout.
 `;
 

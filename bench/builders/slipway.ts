@@ -8,13 +8,14 @@ const PROGRAM = path.join(packageRoot(), 'bin/slipway');
 /** Slipway as it is built here. */
 export class Slipway implements Builder {
   readonly name = 'slipway';
-  readonly env: NodeJS.ProcessEnv;
+  readonly env = process.env;
   readonly #root: string;
+  readonly #node: readonly string[];
 
-  /** `profiles`: a folder that every process of Node.js writes its processor profile to. */
+  /** `profiles`: a folder that the main process writes its processor profile to. */
   constructor(dir: string, { profiles }: { readonly profiles?: string | undefined } = {}) {
     this.#root = path.join(dir, 'slipway');
-    this.env = { ...process.env, ...(profiles && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }) };
+    this.#node = [process.execPath, ...(profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [])];
   }
 
   async start(): Promise<void> {
@@ -45,6 +46,6 @@ export class Slipway implements Builder {
     if (output.kind === 'push') flags.push('--push', '-t', output.ref);
     else flags.push('-t', 'bench');
     if (output.kind === 'archive') flags.push('-o', `type=oci,dest=${output.dest}`);
-    return [process.execPath, PROGRAM, 'build', ...flags, context];
+    return [...this.#node, PROGRAM, 'build', ...flags, context];
   }
 }
