@@ -90,12 +90,15 @@ export class LayerPacker {
   #whole(entry: Entry, item: PackItem): void {
     const { size } = entry;
     if (BUFFER - this.#filled < size) this.#flush();
-    const [start, dataOffset] = [this.#filled, this.#offset];
+    const start = this.#filled;
+    const dataOffset = this.#offset;
     this.#copy(entry, item.content, undefined);
-    const bytes = this.#buffer.subarray(start, start + size);
-    const digest = knownDigest(item) ?? (`sha256:${oneShotHash('sha256', bytes, 'hex')}` as Digest);
-    const kept = isKept(entry.path, size) ? Buffer.from(bytes) : undefined;
-    this.#end(entry, item, digest, dataOffset, kept);
+    const kept = isKept(entry.path, size) ? Buffer.from(this.#buffer.subarray(start, start + size)) : undefined;
+    this.#end(entry, item, knownDigest(item) ?? this.#digestFrom(start), dataOffset, kept);
+  }
+
+  #digestFrom(start: number): Digest {
+    return `sha256:${oneShotHash('sha256', this.#buffer.subarray(start, this.#filled), 'hex')}` as Digest;
   }
 
   #inParts(entry: Entry, item: PackItem): void {
@@ -109,8 +112,12 @@ export class LayerPacker {
 
   #end(entry: Entry, item: PackItem, digest: Digest, dataOffset: number, kept: Buffer | undefined): void {
     if (item.digest !== undefined && digest !== item.digest) throw changed(entry);
-    this.#write(ZEROS.subarray(0, paddingOf(entry.size)));
-    this.#entries.push({ ...entry, digest, dataOffset, ...(kept && { bytes: kept }) });
+    const padding = paddingOf(entry.size);
+    if (BUFFER - this.#filled < padding) this.#flush();
+    this.#buffer.fill(0, this.#filled, this.#filled + padding);
+    this.#filled += padding;
+    this.#offset += padding;
+    this.#entries.push(kept ? { ...entry, digest, dataOffset, bytes: kept } : { ...entry, digest, dataOffset });
   }
 
   #copy(entry: Entry, content: PackContent | undefined, hash: Hash | undefined): void {
@@ -142,12 +149,13 @@ export class LayerPacker {
   }
 
   /** Reads straight into the buffer that goes to the sink. */
-  #copyFrom({ path, size }: Entry, readAt: ReadAt, hash: Hash | undefined): void {
+  #copyFrom(entry: Entry, readAt: ReadAt, hash: Hash | undefined): void {
+    const { size } = entry;
     for (let done = 0; done < size;) {
       if (this.#filled === BUFFER) this.#flush();
       const read = readAt(this.#filled, Math.min(BUFFER - this.#filled, size - done), done);
-      if (read === 0) throw changed({ path });
-      hash?.update(this.#buffer.subarray(this.#filled, this.#filled + read));
+      if (read === 0) throw changed(entry);
+      if (hash) hash.update(this.#buffer.subarray(this.#filled, this.#filled + read));
       this.#filled += read;
       this.#offset += read;
       done += read;
@@ -216,7 +224,7 @@ export function explained<T>(entry: Entry, read: () => T): T {
 }
 
 /** What to throw when a file is not what its entry or digest says. */
-export function changed(entry: Pick<Entry, 'path'>, cause?: unknown): BuildError {
+export function changed(entry: Entry, cause?: unknown): BuildError {
   return new BuildError('CONTEXT_INVALID', `\`${toText(entry.path)}\` changed while it was read`, {
     hint: 'run the build again when nothing else writes to the build context',
     ...(cause !== undefined && { cause }),

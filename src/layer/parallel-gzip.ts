@@ -40,7 +40,7 @@ export interface ParallelGzipOptions {
 }
 
 /** Blocks that wait for each thread, so that none stands still while this one has something else to do. */
-const WAITING = 4;
+const WAITING = 3;
 
 /**
  * Blocks under way at a time. The threads are those of Node.js, of which there

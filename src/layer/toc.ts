@@ -186,8 +186,16 @@ type Row = readonly [
 /** A line of JSON for the table, then a list of its entries, each a row without names, for there are many, on a line of its own. */
 export function serializeToc(toc: Toc): Buffer {
   const head = { format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length };
-  return Buffer.from(`${JSON.stringify(head)}\n[\n${toc.entries.map(rowText).join(',\n')}\n]\n`);
+  const parts = [Buffer.from(`${JSON.stringify(head)}${LIST}`)];
+  for (let from = 0; from < toc.entries.length; from += BATCH) {
+    const rows = toc.entries.slice(from, from + BATCH).map(rowText);
+    parts.push(Buffer.from(`${from > 0 ? ',\n' : ''}${rows.join(',\n')}`));
+  }
+  return Buffer.concat([...parts, Buffer.from('\n]\n')]);
 }
+
+/** Rows that are text at the same time. */
+const BATCH = 1000;
 
 /** A `Row` as JSON. */
 function rowText(entry: TocEntry): string {

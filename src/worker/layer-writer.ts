@@ -1,4 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { collectGarbage } from '../base/collect-garbage.js';
 import { packLayer, type ByteSink, type PackItem } from '../layer/pack.js';
 import type { Toc } from '../layer/toc.js';
 import { mediaTypes } from '../oci/descriptor.js';
@@ -6,6 +7,9 @@ import type { Digest } from '../oci/digest.js';
 import type { LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import type { LayerContent } from './layer-content.js';
+
+/** Entries from which on memory counts more than a few milliseconds. */
+export const VERY_MANY = 20_000;
 
 /** Follows the file that a layer is packed into. */
 export interface PackedCopy {
@@ -32,6 +36,7 @@ export async function writeLayer(
     const toc = packInto(fd, items, copy);
     const digest = toc.diffId as string as Digest; // uncompressed, so the blob is the tar itself
     await store.blobs.adopt(temp, digest, toc.size);
+    if (toc.entries.length >= VERY_MANY) collectGarbage();
     await layers.save(toc);
     const layer = { diffId: toc.diffId, blob: { mediaType: mediaTypes.layer, digest, size: toc.size } };
     await copy?.finish(layer);

@@ -11,7 +11,7 @@ import { formOf, type CompressionOptions } from '../layer-form.js';
 import type { EarlyFormData, FromThread, ToThread } from './protocol.js';
 
 /** The heap of a thread that hardly has one. */
-const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128, stackSizeMb: 1 };
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 1 };
 
 /**
  * Compresses a layer while it is packed, on a thread that follows the file, so that the form in which it will leave is

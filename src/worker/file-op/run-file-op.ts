@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
+import { collectGarbage } from '../../base/collect-garbage.js';
 import { decompress } from '../../layer/compression.js';
 import type { PackItem } from '../../layer/pack.js';
 import { passItems } from '../../layer/pass-items.js';
 import { whiteoutEntry } from '../../layer/whiteout.js';
 import { fromText } from '../../base/bytes.js';
-import { writeLayer } from '../layer-writer.js';
+import { VERY_MANY, writeLayer } from '../layer-writer.js';
 import type { MachineParts } from '../local-machine.js';
 import type { FileOpRequest, RefId } from '../machine.js';
 import { contentOf, type OpenView } from '../ref-views.js';
@@ -53,6 +54,7 @@ export async function runFileOp(request: FileOpRequest, parts: MachineParts, opt
       const earlier = many ? await EarlierLayer.open(actions, parts.store, parts.layers, opts) : undefined;
       const items = await itemsOf(set, open, scratchDir, earlier);
       set = undefined;
+      if (items.length >= VERY_MANY) collectGarbage(); // the plan of so many files is large, and packing them comes on top
       refs.push(await keep(items, base?.ref ?? null, request, parts, opts));
     }
     return refs;
