@@ -70,4 +70,8 @@ test('files are found in the order of the table, and what it does not have is pa
   ]);
   expect(TocFiles.in(serializeToc({ ...toc, entries: [] }))!.find('a')).toBeUndefined();
   expect(TocFiles.in(Buffer.from('[]'))).toBeUndefined();
+  const damaged = Buffer.from(written.toString().replace('["d",', '["d",,'));
+  const before = TocFiles.in(damaged)!;
+  expect(['a/é', 'd', 'etc/passwd'].map((path) => before.find(path)?.dataOffset)).toEqual([2048, undefined, undefined]);
+  for (let end = 0; end < written.length; end += 7) TocFiles.in(written.subarray(0, end))?.find('zz');
 });

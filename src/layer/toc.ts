@@ -272,7 +272,17 @@ export class TocFiles {
     const end = this.#content.indexOf('\n', this.#next);
     const line = end < 0 ? '' : this.#content.toString('utf8', this.#next, end);
     this.#next = end + 1;
-    this.#entry = line.startsWith('[') ? fromRow(JSON.parse(line.replace(/,$/, '')) as Row) : undefined;
+    this.#entry = line.startsWith('[') ? entryIn(line.replace(/,$/, '')) : undefined;
+  }
+}
+
+/** Undefined for a line that is damaged: nothing is known of what follows. */
+function entryIn(line: string): TocEntry | undefined {
+  try {
+    return fromRow(JSON.parse(line) as Row);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

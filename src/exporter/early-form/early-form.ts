@@ -55,7 +55,9 @@ export class EarlyForm implements PackedCopy {
     signal.throwIfAborted();
     const { level } = options;
     const [dest, pieces] = [await store.blobs.tempPath(), await placedPieces(store, level)];
-    return new EarlyForm(store, options, { tar, dest, level, pieces });
+    const form = new EarlyForm(store, options, { tar, dest, level, pieces });
+    signal.addEventListener('abort', () => void form.#thread.terminate(), { once: true });
+    return form;
   }
 
   wrote(bytes: number): void {
