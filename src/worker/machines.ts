@@ -128,7 +128,8 @@ export class Machines {
 
   /** As `Machine`; where no worker can be, nothing happens. */
   async unpackAhead(layers: readonly ComingLayer[], opts: Cancel): Promise<void> {
-    if ((await this.#workerKind()) !== undefined) await (await this.worker()).unpackAhead(layers, opts);
+    const kind = await this.#workerKind();
+    if (kind !== undefined && !this.#stopped) await (await this.worker()).unpackAhead(layers, opts);
   }
 
   /** By this process, and by the worker what belongs to others. Throws as starting a worker does. */
@@ -187,6 +188,7 @@ export class Machines {
   }
 
   async #end(): Promise<void> {
+    await Promise.allSettled([this.#kind]); // nobody may wait for it, and what it tries lies in the job's folder
     const worker = await this.#worker?.catch(() => undefined); // whoever asked for it has got its error
     await worker?.stop();
   }
