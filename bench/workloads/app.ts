@@ -64,7 +64,7 @@ export const cold: Workload = {
     const name = ({ run }: Turn): string => `cold-${run}`;
     return {
       request: (turn) => ({ ...app, output: pushed(world, turn, name(turn)) }),
-      check: (turn) => checkPushed(world, pushed(world, turn, name(turn)).ref, 'Fastify'),
+      check: (turn) => checkPushed(world, pushed(world, turn, name(turn)).ref, 'listen'),
     };
   },
 };
