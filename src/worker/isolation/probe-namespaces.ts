@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import type { Cancel } from '../../base/abort.js';
 import { fromText } from '../../base/bytes.js';
 import { BuildError } from '../../base/errors.js';
 import { fileSystemType } from '../../base/linux/statfs.js';
+import { removeTree } from '../../base/remove-tree.js';
 import { findProgram, findRuntime } from '../../executor/runtime.js';
 import type { TreeKind } from '../worker-kind.js';
 import { readUsernsSwitches, USERNS_SWITCHES, type UsernsSwitch } from './kernel-switches.js';
@@ -137,8 +138,15 @@ async function tryTrees(
     const last = stderr.trim().split('\n').at(-1) ?? '';
     return { refused, ...explain(said('step:').at(-1), last === '' ? `it ended with ${how}` : last, refused) };
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    removeTrial(place);
   }
+}
+
+/** A trial that was killed leaves the work directory of its overlay, which the kernel closes even to its owner. */
+function removeTrial(place: string): void {
+  const closed = path.join(place, 'w', 'work');
+  if (existsSync(closed)) chmodSync(closed, 0o700);
+  removeTree(place);
 }
 
 function explain(

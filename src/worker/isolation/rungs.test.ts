@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descendants } from '../../executor/descendants.js';
@@ -37,6 +38,23 @@ afterAll(() => {
   if (!ready) return;
   user?.remove();
   files.remove();
+});
+
+test.skipIf(!ready)(`a trial that is stopped leaves nothing, and says only that it was stopped ${needs}`, () => {
+  const place = makeDir(user);
+  try {
+    const { uid, gid } = user ?? { uid: undefined, gid: undefined };
+    const output = execFileSync(process.execPath, [files.stoppedProbe, place.dir], {
+      uid,
+      gid,
+      cwd: '/',
+      encoding: 'utf8',
+    });
+    expect(Number(output)).toBeGreaterThan(1);
+    expect(readdirSync(place.dir)).toEqual([]);
+  } finally {
+    place.remove();
+  }
 });
 
 const cases = rungs.flatMap((rung) => runtimes.map((runtime) => ({ rung, runtime })));

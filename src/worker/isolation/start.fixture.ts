@@ -30,6 +30,7 @@ export function makeUser(): TestUser {
 export interface Fixtures {
   readonly launcher: string;
   readonly worker: string;
+  readonly stoppedProbe: string;
   remove(): void;
 }
 
@@ -41,7 +42,7 @@ export async function bundleFixtures(): Promise<Fixtures> {
   const outdir = mkdtempSync(path.join(tmpdir(), 'slipway-fixtures-'));
   chmodSync(outdir, 0o755);
   await build({
-    entryPoints: ['launcher', 'worker'].map((name) => path.join(HERE, `${name}.fixture.ts`)),
+    entryPoints: ['launcher', 'worker', 'stopped-probe'].map((name) => path.join(HERE, `${name}.fixture.ts`)),
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -57,6 +58,7 @@ export async function bundleFixtures(): Promise<Fixtures> {
   return {
     launcher: `${outdir}/launcher.fixture.mjs`,
     worker: `${outdir}/worker.fixture.mjs`,
+    stoppedProbe: `${outdir}/stopped-probe.fixture.mjs`,
     remove: () => rmSync(outdir, { recursive: true, force: true }),
   };
 }
