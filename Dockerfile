@@ -4,7 +4,7 @@ FROM node:20-slim AS build
 WORKDIR /slipway
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY scripts/build.mjs scripts/bundle-cli.mjs scripts/code-cache.mjs scripts/say.mjs scripts/
+COPY scripts/build.mjs scripts/bundle-scripts.mjs scripts/code-cache.mjs scripts/say.mjs scripts/
 COPY bin/ bin/
 COPY src/ src/
 # Of the packages only koffi is not in the bundle; of koffi, what this architecture loads.

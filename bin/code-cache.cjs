@@ -4,8 +4,6 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
 
-/** As stack traces have it: a part of the cache, which may have been made elsewhere. */
-const filename = 'slipway/dist/cli.cjs';
 /** Nobody but its owner may write it. */
 const OTHERS_WRITE = 0o022;
 
@@ -14,7 +12,7 @@ const OTHERS_WRITE = 0o022;
  * code: one that others could have written is not taken.
  */
 function codeCache(file) {
-  const built = read(path.join(path.dirname(file), 'cli.cache'));
+  const built = builtCache(file);
   let own;
   return {
     candidates: [() => built, () => (own ??= ownCache(file))?.read()],
@@ -28,8 +26,15 @@ function codeCache(file) {
   };
 }
 
+/** The cache that was built with the script. */
+function builtCache(file) {
+  return read(file.replace(/\.cjs$/, '.cache'));
+}
+
 /** Throws ENOENT when there is no such file. */
 function compile(file, { candidates }) {
+  // As stack traces have it: a part of the cache, which may have been made elsewhere.
+  const filename = `slipway/dist/${path.basename(file)}`;
   const source = fs.readFileSync(file, 'latin1'); // it is ASCII
   for (const candidate of candidates) {
     const cachedData = candidate();
@@ -93,4 +98,4 @@ function read(file, isTrusted = () => true) {
   }
 }
 
-module.exports = { codeCache, compile };
+module.exports = { builtCache, codeCache, compile };

@@ -3,7 +3,7 @@ import { constants, existsSync, statSync } from 'node:fs';
 import { access, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleCli, makeCodeCache } from './bundle-cli.mjs';
+import { bundleScripts, makeCodeCaches } from './bundle-scripts.mjs';
 import { fail, say } from './say.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -11,10 +11,9 @@ const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.built');
 
 /** What the bundles depend on beside src/. */
-const PROGRAMS = ['scripts/build.mjs', 'scripts/bundle-cli.mjs', 'scripts/code-cache.mjs', 'bin/code-cache.cjs'];
+const PROGRAMS = ['scripts/build.mjs', 'scripts/bundle-scripts.mjs', 'scripts/code-cache.mjs', 'bin/code-cache.cjs'];
 
 const ENTRY_POINTS = {
-  worker: 'src/worker/process/main.ts',
   'blob-tar': 'src/layer/blob-tar/thread.ts',
   'early-form': 'src/exporter/early-form/thread.ts',
   'chroot-launcher': 'src/executor/chroot/launcher.ts',
@@ -58,8 +57,8 @@ export async function build() {
         js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
       },
     });
-    await bundleCli(bundle, common, fresh);
-    makeCodeCache(ROOT, fresh);
+    await bundleScripts(bundle, common, fresh);
+    makeCodeCaches(ROOT, fresh);
     await writeFile(path.join(fresh, path.basename(STAMP)), '');
     await rm(DIST, { recursive: true, force: true });
     await rename(fresh, DIST);

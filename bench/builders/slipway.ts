@@ -36,7 +36,7 @@ export class Slipway implements Builder {
 
   /** Not what a RUN starts. */
   isOwn(argv: readonly string[]): boolean {
-    return argv.includes(PROGRAM) || argv.some((one) => one.endsWith('/dist/worker.js'));
+    return argv.includes(PROGRAM) || argv.some((one) => one.endsWith('/bin/worker.cjs'));
   }
 
   command({ context, file, bases = {}, output, noCache = false }: BuildRequest): readonly string[] {

@@ -62,7 +62,7 @@ describe.skipIf(!isRoot)('isolation `chroot` (needs root)', () => {
     let lines = 0;
     for (const next of ['build', 'prune'] as const) {
       const { running, nap } = await start(work);
-      const worker = processesOf(nap, nap).find((one) => one.includes('dist/worker.js'));
+      const worker = processesOf(nap, nap).find((one) => one.includes('bin/worker.cjs'));
       process.kill(Number.parseInt(worker!, 10), 'SIGKILL');
       await running.ended;
       // The step's own process dies with the worker, a moment later; what it started does not.

@@ -15,6 +15,7 @@ import {
 import path from 'node:path';
 import { expect } from 'vitest';
 import { packageRoot } from '../../src/base/package-root.js';
+import { V8_FLAGS } from '../../src/worker/process/flags.js';
 import { test, type Workspace } from '../support/workspace.js';
 
 /** An installation of its own, whose code was compiled by another version of Node.js. */
@@ -87,4 +88,17 @@ test('what was compiled when it was built is used by all', async ({ work }) => {
   cpSync(path.join(packageRoot(), 'dist/cli.cache'), path.join(dir, 'dist/cli.cache'));
   slipway(work, dir);
   expect(cacheOf(work)).toBeUndefined();
+});
+
+test('the code that was compiled for the worker is what V8 takes under its flags', () => {
+  const root = packageRoot();
+  const { NODE_V8_COVERAGE: _, NODE_OPTIONS: __, ...env } = process.env;
+  const isCached = (...flags: readonly string[]): string => {
+    const file = JSON.stringify(path.join(root, 'dist/worker.cjs'));
+    const program = `const { builtCache, compile } = require('./bin/code-cache.cjs');
+      console.log(compile(${file}, { candidates: [() => builtCache(${file})] }).isCached === true);`;
+    return spawnSync(process.execPath, [...flags, '-e', program], { cwd: root, env, encoding: 'utf8' }).stdout.trim();
+  };
+  expect(isCached(...V8_FLAGS)).toBe('true');
+  expect(isCached()).toBe('false');
 });

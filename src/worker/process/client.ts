@@ -24,6 +24,7 @@ import type {
 } from '../machine.js';
 import type { Digest } from '../../oci/digest.js';
 import { OutputReceipts } from './output-credit.js';
+import { V8_FLAGS } from './flags.js';
 import type { FromWorker, Method, ToWorker, WorkerSettings } from './protocol.js';
 import { fromWire } from './wire-error.js';
 
@@ -44,8 +45,6 @@ export interface StartOptions extends Cancel {
 const STOP_MS = 10_000;
 /** A debugger that a RUN on `chroot` calls up, before the worker refuses it, must guess the address; see `refuseDebugger`. */
 const DEBUGGER_FLAG = '--inspect-publish-uid=stderr';
-/** Megabytes: a heap for new objects that stays small is collected often, so what unpacking leaves does not pile up. */
-const HEAP_FLAG = '--max-semi-space-size=1';
 const STDERR_KEPT = 8 * 1024;
 
 /**
@@ -79,11 +78,13 @@ export class WorkerProcess implements Machine {
   static async start(launch: WorkerLaunch, settings: WorkerSettings, options: StartOptions): Promise<WorkerProcess> {
     const { signal } = options;
     signal.throwIfAborted();
-    const entry = path.join(packageRoot(), 'dist', 'worker.js');
+    const entry = path.join(packageRoot(), 'bin', 'worker.cjs');
     if (settings.kind.rung === 'chroot') refuseDebugger(); // its RUN may signal this process
-    const { child, mapped } = startLaunch(launch, [process.execPath, DEBUGGER_FLAG, HEAP_FLAG, entry], {
+    const { child, mapped } = startLaunch(launch, [process.execPath, DEBUGGER_FLAG, ...V8_FLAGS, entry], {
       signal,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // It speaks no TLS, and Node.js 20 would read all of these certificates when it starts.
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined },
       serialization: 'json',
     });
     let stderr = '';

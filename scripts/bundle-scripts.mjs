@@ -1,4 +1,5 @@
-// Bundles the command line into dist/cli.cjs: one script, which starts much faster than modules that load each other.
+// Bundles the command line and the worker into dist/cli.cjs and dist/worker.cjs: one script each, which starts much faster than
+// modules that load each other.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -29,11 +30,11 @@ const LATER = [
 ];
 
 /** `bundle`: esbuild's; `common`: the options of all bundles. */
-export async function bundleCli(bundle, common, outdir) {
+export async function bundleScripts(bundle, common, outdir) {
   const names = APART.map((name) => `^${name}$`).join('|');
   await bundle({
     ...common,
-    entryPoints: { cli: 'src/cli/entry.ts' },
+    entryPoints: { cli: 'src/cli/entry.ts', worker: 'src/worker/process/main.ts' },
     outdir,
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
@@ -48,7 +49,7 @@ export async function bundleCli(bundle, common, outdir) {
           })),
       },
     ],
-    // Not a module but an expression, a function as CommonJS has them: bin/slipway calls it.
+    // Not a module but an expression, a function as CommonJS has them: bin/slipway and bin/worker.cjs call it.
     banner: { js: `(function (exports, require, module, __filename, __dirname) {\n${PRELUDE}` },
     footer: { js: '})' },
   });
@@ -80,18 +81,27 @@ require = ((load) => {
 })(require);
 `;
 
+/** Flags of the worker that V8 heeds: it takes only what was compiled under the same (`src/worker/process/flags.ts`). */
+const WORKER_FLAGS = ['--max-semi-space-size=1'];
+
 /**
- * Makes dist/cli.cache: what V8 has compiled after some builds that find all in the cache. Without it, or with another version
- * of Node.js, the first build makes one for its user.
+ * Makes dist/cli.cache and dist/worker.cache: what V8 has compiled after some builds that find all in the cache, and after some
+ * work of a worker. Without the former, or with another version of Node.js, the first build makes one for its user.
  */
-export function makeCodeCache(root, outdir) {
+export function makeCodeCaches(root, outdir) {
   const work = mkdtempSync(path.join(os.tmpdir(), 'slipway-code-'));
   try {
-    const script = path.join(root, 'scripts', 'code-cache.mjs');
-    const { NODE_OPTIONS: _, NODE_V8_COVERAGE: __, ...env } = process.env; // flags would be a part of it
-    const made = spawnSync(process.execPath, [script, outdir, work], { encoding: 'utf8', env });
-    if (made.status !== 0) say('build', `no cache of compiled code:\n${made.stderr}`);
+    makeCodeCache(root, [], outdir, work, 'cli');
+    makeCodeCache(root, WORKER_FLAGS, outdir, work, 'worker');
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+function makeCodeCache(root, flags, outdir, work, program) {
+  const script = path.join(root, 'scripts', 'code-cache.mjs');
+  const { NODE_OPTIONS: _, NODE_V8_COVERAGE: __, ...env } = process.env; // flags would be a part of it
+  const args = [...flags, script, outdir, path.join(work, program), program];
+  const made = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+  if (made.status !== 0) say('build', `no cache of compiled code for ${program}:\n${made.stderr}`);
 }
