@@ -3,7 +3,7 @@ import type { Cancel } from '../base/abort.js';
 import { canonicalJson, type Json } from '../base/canonical-json.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { decompress } from '../layer/compression.js';
-import { buildToc, parseToc, serializeToc } from '../layer/toc.js';
+import { buildToc, parseToc, serializeToc, type Digests } from '../layer/toc.js';
 import { isPlainLayer } from '../oci/descriptor.js';
 import type { DiffId } from '../oci/digest.js';
 import type { Listing } from '../store/gc/listing.js';
@@ -42,15 +42,18 @@ async function faultOf(
   opts: Cancel,
 ): Promise<string | undefined> {
   let kept: Buffer;
+  let digests: Digests;
   try {
     kept = readFileSync(file);
-    if (parseToc(kept).diffId !== diffId) return 'is that of another layer';
+    const parsed = parseToc(kept);
+    if (parsed.diffId !== diffId) return 'is that of another layer';
+    digests = parsed.digests ?? 'all';
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     if (error instanceof BuildError && error.code === 'STORE_INVALID') return 'cannot be read';
     throw error;
   }
-  const made = layer && (await readLayerToc(layer, paths, opts));
+  const made = layer && (await readLayerToc(layer, digests, paths, opts));
   return made !== undefined && !isSame(made, kept) ? 'says something else than the layer' : undefined;
 }
 
@@ -66,10 +69,15 @@ function plain(line: string): string {
 }
 
 /** Undefined when the layer is gone, or its bytes are not what they should be, which is told of the blob. */
-async function readLayerToc({ diffId, blob }: LayerFact, paths: StorePaths, opts: Cancel): Promise<Buffer | undefined> {
+async function readLayerToc(
+  { diffId, blob }: LayerFact,
+  digests: Digests,
+  paths: StorePaths,
+  opts: Cancel,
+): Promise<Buffer | undefined> {
   try {
     const bytes = readChunks(paths.blob(blob.digest), opts);
-    const toc = await buildToc(isPlainLayer(blob.mediaType) ? bytes : decompress(bytes));
+    const toc = await buildToc(isPlainLayer(blob.mediaType) ? bytes : decompress(bytes), undefined, { digests });
     return toc.diffId === diffId ? serializeToc(toc) : undefined;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type ByteString, toText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Digest } from '../oci/digest.js';
@@ -60,11 +61,15 @@ export class TocView implements RefView {
     return this.#contentOf(this.#fileAt(path));
   }
 
-  /** Every file of a table of contents has one. */
-  contentDigest(path: ByteString): Digest {
-    const digest = this.#fileAt(path).file.source?.digest;
-    if (digest === undefined) throw new Error(`no digest in the table of contents: ${toText(path)}`);
-    return digest;
+  /** At once where the tables have digests; else the file is read. */
+  contentDigest(path: ByteString): Digest | Promise<Digest> {
+    return this.#fileAt(path).file.source?.digest ?? this.#hashed(path);
+  }
+
+  async #hashed(path: ByteString): Promise<Digest> {
+    const hash = createHash('sha256');
+    for await (const bytes of this.open(path)) hash.update(bytes);
+    return `sha256:${hash.digest('hex')}` as Digest;
   }
 
   knownDigest(path: ByteString): Digest | undefined {

@@ -51,6 +51,13 @@ test('every kind of entry comes back', () => {
   for (const cut of [1, 2, 100]) expect(() => parseToc(written.subarray(0, -cut - 1))).toThrow('damaged');
 });
 
+test('a table without digests says so, and knows all else', () => {
+  const bare = odd.map(({ digest: _digest, ...entry }) => entry);
+  const read = parseToc(serializeToc({ ...toc, digests: 'none', entries: bare }));
+  expect(read).toEqual({ ...toc, digests: 'none', entries: bare });
+  expect(parseToc(written).digests).toBeUndefined();
+});
+
 test('files are found in the order of the table, and what it does not have is passed over', () => {
   const files = TocFiles.in(written)!;
   const asked = ['a', 'a/"q"\\', 'a/b', 'a/é', 'a-b', 'b', 'c', 'd', 'etc/passwd', 'f', 'zz'];

@@ -10,7 +10,7 @@ import { compareTreeOrder } from './tree-order.js';
 
 /** An entry of a layer, with what is needed to read its content later. */
 export interface TocEntry extends Entry {
-  /** Files: of the content, holes as zeros. */
+  /** Files: of the content, holes as zeros; absent where the table says so. */
   readonly digest?: Digest;
   /** Files: where the content begins in the uncompressed tar. */
   readonly dataOffset?: number;
@@ -20,8 +20,13 @@ export interface TocEntry extends Entry {
   readonly bytes?: Buffer;
 }
 
+/** Whether files come with the digests of their contents. Hashing them takes as long as hashing the layer. */
+export type Digests = 'all' | 'none';
+
 /** Table of contents of one layer: its entries in the order of the tar, markers of removal among them. */
 export interface Toc {
+  /** Absent for 'all'. */
+  readonly digests?: 'none';
   readonly diffId: DiffId;
   /** Bytes of the uncompressed tar. */
   readonly size: number;
@@ -42,31 +47,38 @@ const ZEROS = Buffer.alloc(256 * 1024);
 /** Makes the entries of a table of contents from what a `TarParser` finds. */
 export class TocSink implements TarSink {
   readonly entries: TocEntry[] = [];
+  readonly #digests: Digests;
   #entry: TarEntry | undefined;
   #hash: Hash | undefined;
   #position = 0;
   #kept: Buffer[] | undefined;
 
+  constructor(digests: Digests = 'all') {
+    this.#digests = digests;
+  }
+
   entry(entry: TarEntry): void {
     this.#entry = entry;
     this.#position = 0;
-    this.#hash = entry.type === 'file' ? createHash('sha256') : undefined;
+    this.#hash = entry.type === 'file' && this.#digests === 'all' ? createHash('sha256') : undefined;
     this.#kept = entry.type === 'file' && isKept(entry.path, entry.size) ? [] : undefined;
   }
 
   data(bytes: Buffer, position: number): void {
+    if (!this.#hash && !this.#kept) return;
     this.#fill(position);
-    this.#hash!.update(bytes);
+    this.#hash?.update(bytes);
     this.#kept?.push(Buffer.from(bytes));
     this.#position += bytes.length;
   }
 
   end(): void {
     const { rawName: _name, rawLinkname: _linkname, dataOffset, fragments, ...entry } = this.#entry!;
-    if (this.#hash) this.#fill(entry.size);
+    if (this.#hash || this.#kept) this.#fill(entry.size);
     this.entries.push({
       ...entry,
-      ...(this.#hash && { digest: `sha256:${this.#hash.digest('hex')}` as Digest, dataOffset }),
+      ...(this.#hash && { digest: `sha256:${this.#hash.digest('hex')}` as Digest }),
+      ...(entry.type === 'file' && { dataOffset }),
       ...(fragments && { fragments }),
       ...(this.#kept && { bytes: Buffer.concat(this.#kept) }),
     });
@@ -75,10 +87,17 @@ export class TocSink implements TarSink {
   #fill(until: number): void {
     for (; this.#position < until; this.#position += Math.min(ZEROS.length, until - this.#position)) {
       const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, until - this.#position));
-      this.#hash!.update(zeros);
+      this.#hash?.update(zeros);
       this.#kept?.push(zeros);
     }
   }
+}
+
+export interface TocOptions {
+  /** Default: 'all'. */
+  readonly digests?: Digests;
+  /** Gives it in the end, where somebody else hashes the bytes. */
+  readonly diffId?: (() => DiffId) | undefined;
 }
 
 /**
@@ -86,14 +105,16 @@ export class TocSink implements TarSink {
  * contents, while `also` (an unpacker) sees every entry. Throws BuildError ARCHIVE_INVALID.
  */
 export class TocBuilder {
-  readonly #toc = new TocSink();
+  readonly #toc: TocSink;
+  readonly #digests: Digests;
   readonly #hash: Hash | undefined;
   readonly #diffId: () => DiffId;
   readonly #parser: TarParser;
   #size = 0;
 
-  /** `diffId`: gives it in the end, where somebody else hashes the bytes. */
-  constructor(also?: TarSink, diffId?: () => DiffId) {
+  constructor(also?: TarSink, { digests = 'all', diffId }: TocOptions = {}) {
+    this.#digests = digests;
+    this.#toc = new TocSink(digests);
     this.#parser = new TarParser(also ? both(this.#toc, also) : this.#toc);
     const hash = diffId ? undefined : createHash('sha256');
     this.#hash = hash;
@@ -108,19 +129,18 @@ export class TocBuilder {
 
   finish(): Toc {
     this.#parser.finish();
-    return { diffId: this.#diffId(), size: this.#size, entries: this.#toc.entries };
+    const toc = { diffId: this.#diffId(), size: this.#size, entries: this.#toc.entries };
+    return this.#digests === 'none' ? { ...toc, digests: 'none' } : toc;
   }
 }
 
-/**
- * The table of contents of an uncompressed layer; `also` sees every entry in the same pass. `diffId` as `TocBuilder` has it.
- */
+/** The table of contents of an uncompressed layer; `also` sees every entry in the same pass. */
 export async function buildToc(
   stream: AsyncIterable<Buffer> | Iterable<Buffer>,
   also?: TarSink,
-  diffId?: () => DiffId,
+  options?: TocOptions,
 ): Promise<Toc> {
-  const builder = new TocBuilder(also, diffId);
+  const builder = new TocBuilder(also, options);
   for await (const chunk of stream) builder.write(chunk);
   return builder.finish();
 }
@@ -169,7 +189,7 @@ interface Rare extends Pick<Entry, 'linkname' | 'devMajor' | 'devMinor'> {
   readonly bytes?: string;
 }
 
-/** One entry. The digest's digits, and the place of the content, are there for files. */
+/** One entry. The digest's digits, if the table has them, and the place of the content are there for files. */
 type Row = readonly [
   path: string,
   type: number,
@@ -185,7 +205,8 @@ type Row = readonly [
 
 /** A line of JSON for the table, then a list of its entries, each a row without names, for there are many, on a line of its own. */
 export function serializeToc(toc: Toc): Buffer {
-  const head = { format: FORMAT, diffId: toc.diffId, size: toc.size, entries: toc.entries.length };
+  const { diffId, size, digests, entries } = toc;
+  const head = { format: FORMAT, diffId, size, entries: entries.length, ...(digests && { digests }) };
   const parts = [Buffer.from(`${JSON.stringify(head)}${LIST}`)];
   for (let from = 0; from < toc.entries.length; from += BATCH) {
     const rows = toc.entries.slice(from, from + BATCH).map(rowText);
@@ -225,16 +246,26 @@ function rareOf({ linkname, devMajor, devMinor, fragments, xattrs, bytes }: TocE
   };
 }
 
+interface Head extends Pick<Toc, 'diffId' | 'size' | 'digests'> {
+  readonly format?: string;
+  readonly entries: number;
+}
+
 /** Reads what `serializeToc` wrote. Throws BuildError STORE_INVALID for a part of it, or another version. */
 export function parseToc(content: Buffer): Toc {
   const text = content.toString('utf8');
   const line = text.indexOf('\n');
   try {
-    const head = JSON.parse(text.slice(0, line)) as { format?: string; diffId: DiffId; size: number; entries: number };
+    const head = JSON.parse(text.slice(0, line)) as Head;
     if (head.format === FORMAT && line > 0) {
       const rows = JSON.parse(text.slice(line)) as readonly Row[] | null;
       if (Array.isArray(rows) && rows.length === head.entries)
-        return { diffId: head.diffId, size: head.size, entries: rows.map(fromRow) };
+        return {
+          diffId: head.diffId,
+          size: head.size,
+          entries: rows.map(fromRow),
+          ...(head.digests === 'none' && { digests: 'none' }),
+        };
     }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -293,7 +324,7 @@ function fromRow(row: Row): TocEntry {
   const [path, type, mode, uid, gid, size, mtime, hex, dataOffset, rare] = row;
   const entry: TocEntry = { path, type: TYPES[type]!, mode, uid, gid, size, mtime };
   const digest = `${SHA256}${hex}` as Digest;
-  const whole = hex === '' ? entry : { ...entry, digest, ...(dataOffset >= 0 && { dataOffset }) };
+  const whole = { ...entry, ...(hex !== '' && { digest }), ...(dataOffset >= 0 && { dataOffset }) };
   if (!rare) return whole;
   const { xattrs, bytes, ...others } = rare;
   return {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect, test as base } from 'vitest';
 import { packLayer } from '../layer/pack.js';
@@ -110,4 +111,38 @@ test('the size of a tar is known without its table being read', async ({ store }
   expect(await new LayerContent(store).size(fact, never)).toBe(TAR.length);
   writeFileSync(table, 'of another version');
   expect(await new LayerContent(store).size(fact, never)).toBe(TAR.length);
+});
+
+test('names come without digests, until those are asked for', async ({ store }) => {
+  const fact = await compressed(store, tarOf('etc/passwd', 'root:x:0:0'));
+  const [file] = (await new LayerContent(store).names(fact, never)).entries;
+  expect(file).toMatchObject({ path: 'etc/passwd', size: 10, dataOffset: 512, bytes: Buffer.from('root:x:0:0') });
+  expect(file!.digest).toBeUndefined();
+  const layers = new LayerContent(store);
+  expect((await layers.names(fact, never)).entries).toEqual([file]);
+  const digest = digestOf(Buffer.from('root:x:0:0'));
+  expect((await layers.toc(fact, never)).entries).toEqual([{ ...file, digest }]);
+  // what says more stays
+  await new LayerContent(store).read(fact, undefined, { ...never, digests: 'none' });
+  expect((await new LayerContent(store).names(fact, never)).entries).toEqual([{ ...file, digest }]);
+});
+
+test.each(['all', 'none'] as const)('the diffID is checked, whoever hashes: digests %s', async (digests) => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'slipway-layer-content-'));
+  const { store, lease } = await Store.open(path.join(dir, 'store'), never);
+  try {
+    for (const size of [10, 2_000_000]) {
+      const tar = tarOf('f', randomBytes(size).toString('latin1'));
+      const [good, bad] = [await compressed(store, tar), await compressed(store, tar, TAR)];
+      const layers = new LayerContent(store);
+      expect((await layers.read(good, undefined, { ...never, digests })).diffId).toBe(digestOf(tar));
+      const refused = { code: 'IMAGE_INVALID' };
+      await expect(layers.read(bad, undefined, { ...never, digests })).rejects.toMatchObject(refused);
+      const sink = { entry: () => undefined, data: () => undefined, end: () => undefined };
+      await expect(layers.readGrowing(bad, sink, { ...never, digests })).rejects.toMatchObject(refused);
+    }
+  } finally {
+    await lease.release();
+    rmSync(dir, { recursive: true, force: true });
+  }
 });

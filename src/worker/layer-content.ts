@@ -6,9 +6,10 @@ import { counted } from '../base/counted.js';
 import { BuildError, hasCode, type ErrorCode } from '../base/errors.js';
 import { OnceMap } from '../base/once-map.js';
 import { BlobTar } from '../layer/blob-tar/blob-tar.js';
+import type { Hashing } from '../layer/blob-tar/protocol.js';
 import { decompress } from '../layer/compression.js';
 import type { TarSink } from '../layer/tar-reader.js';
-import { buildToc, parseToc, serializeToc, type Toc, type TocEntry } from '../layer/toc.js';
+import { buildToc, parseToc, serializeToc, type Digests, type Toc, type TocEntry } from '../layer/toc.js';
 import { isPlainLayer, mediaTypes } from '../oci/descriptor.js';
 import { hexOf, type Digest, type DiffId } from '../oci/digest.js';
 import { readChunks, type ReadOptions as BlobReadOptions } from '../store/blobs.js';
@@ -28,6 +29,8 @@ const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ARCHIVE_INVALID', 'I
 export interface ReadOptions extends BlobReadOptions {
   /** Told the bytes of the blob, as it is stored, that were read so far. */
   readonly onProgress?: (current: number) => void;
+  /** Of the files, in the table of contents. Default: 'all'. */
+  readonly digests?: Digests;
 }
 
 export interface LayerContentOptions {
@@ -45,7 +48,8 @@ export interface GrownLayer {
 export class LayerContent {
   readonly #store: Store;
   readonly #options: LayerContentOptions;
-  readonly #tocs = new Map<string, Promise<Toc>>();
+  /** `digests`: those that were asked for; there may be more. */
+  readonly #tocs = new Map<string, { readonly toc: Promise<Toc>; readonly digests: Digests }>();
   readonly #making = new OnceMap<string, LayerFact>();
   readonly #plain = new Map<string, LayerFact>();
 
@@ -55,14 +59,26 @@ export class LayerContent {
   }
 
   /** The table of contents of a layer; without one, the layer is read once. Throws IMAGE_INVALID, ARCHIVE_INVALID. */
-  toc(fact: LayerFact, opts: Cancel): Promise<Toc> {
+  async toc(fact: LayerFact, opts: Cancel): Promise<Toc> {
+    return await this.#toc(fact, 'all', opts);
+  }
+
+  /** The same where names, owners, sizes and times will do: there may be no digests. */
+  async names(fact: LayerFact, opts: Cancel): Promise<Toc> {
+    return await this.#toc(fact, 'none', opts);
+  }
+
+  #toc(fact: LayerFact, digests: Digests, opts: Cancel): Promise<Toc> {
     const key = `${fact.diffId} ${fact.blob.digest}`;
-    let toc = this.#tocs.get(key);
-    if (!toc) {
-      toc = this.#load(fact).then((known) => known ?? this.read(fact, undefined, opts));
-      this.#tocs.set(key, toc);
-      toc.catch(() => this.#tocs.delete(key)); // whoever waits for it gets the error
-    }
+    const known = this.#tocs.get(key);
+    if (known && (digests === 'none' || known.digests === 'all')) return known.toc;
+    const toc = this.#load(fact).then(async (kept) =>
+      kept && (digests === 'none' || kept.digests !== 'none')
+        ? kept
+        : await this.read(fact, undefined, { ...opts, digests }),
+    );
+    this.#tocs.set(key, { toc, digests });
+    toc.catch(() => this.#tocs.delete(key)); // whoever waits for it gets the error
     return toc;
   }
 
@@ -70,7 +86,7 @@ export class LayerContent {
   async size(fact: LayerFact, opts: Cancel): Promise<number> {
     if (isPlainLayer(fact.blob.mediaType)) return fact.blob.size;
     const known = (await this.#isKnown(fact)) ? await readTocSize(this.#store.paths.toc(fact.diffId)) : undefined;
-    return known ?? (await this.toc(fact, opts)).size;
+    return known ?? (await this.names(fact, opts)).size;
   }
 
   /**
@@ -89,8 +105,10 @@ export class LayerContent {
   async readGrowing(fact: LayerFact, also: TarSink, opts: ReadOptions): Promise<GrownLayer> {
     const { blobs } = this.#store;
     const file = blobs.path(fact.blob.digest);
-    const tar = new BlobTar({ file, growing: blobs.growing(fact.blob.digest), size: fact.blob.size }, opts);
-    const toc = await buildToc(tar.chunks(), also, () => tar.diffId);
+    const { digests = 'all' } = opts;
+    const growing = blobs.growing(fact.blob.digest);
+    const tar = new BlobTar({ file, growing, size: fact.blob.size }, { ...opts, hashing: HASHING[digests] });
+    const toc = await buildToc(tar.chunks(), also, { digests, diffId: diffIdOf(tar, digests) });
     if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
     return {
       keep: async () => {
@@ -112,7 +130,8 @@ export class LayerContent {
     const { chunks, diffId } = this.#open(fact, opts);
     let toc: Toc;
     try {
-      toc = await buildToc(copyTo ? copiedTo(chunks, copyTo) : chunks, also, diffId);
+      const { digests = 'all' } = opts;
+      toc = await buildToc(copyTo ? copiedTo(chunks, copyTo) : chunks, also, { digests, diffId });
       if (toc.diffId !== fact.diffId) throw foreign(fact, toc.diffId);
     } catch (error) {
       if (error instanceof BuildError && DAMAGE.has(error.code)) await this.#requireBlob(fact, opts);
@@ -122,8 +141,9 @@ export class LayerContent {
     return toc;
   }
 
+  /** Not in place of a table that says more. */
   async #keep(fact: LayerFact, toc: Toc): Promise<void> {
-    await this.save(toc);
+    if (toc.digests !== 'none' || !(await this.#load(fact))) await this.save(toc);
     if (isPlainLayer(fact.blob.mediaType)) return;
     await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
   }
@@ -169,12 +189,14 @@ export class LayerContent {
   #open(
     fact: LayerFact,
     opts: ReadOptions,
-  ): { readonly chunks: AsyncIterable<Buffer>; readonly diffId?: () => DiffId } {
+  ): { readonly chunks: AsyncIterable<Buffer>; readonly diffId?: (() => DiffId) | undefined } {
     if (isPlainLayer(fact.blob.mediaType))
       return { chunks: this.#unpacked(fact, opts), diffId: () => plainDiffId(fact) };
     if (fact.blob.size < THREAD_BYTES) return { chunks: this.#unpacked(fact, opts) };
-    const tar = new BlobTar({ file: this.#store.blobs.path(fact.blob.digest), size: fact.blob.size }, opts);
-    return { chunks: tar.chunks(), diffId: () => tar.diffId };
+    const { digests = 'all' } = opts;
+    const blob = { file: this.#store.blobs.path(fact.blob.digest), size: fact.blob.size };
+    const tar = new BlobTar(blob, { ...opts, hashing: HASHING[digests] });
+    return { chunks: tar.chunks(), diffId: diffIdOf(tar, digests) };
   }
 
   /** Throws BLOB_CORRUPT when the store has other bytes than it says: that is the cause, then, of what was wrong with them. */
@@ -210,7 +232,7 @@ export class LayerContent {
   async #plainSize(fact: LayerFact, opts: Cancel): Promise<number | undefined> {
     if (!(await this.#isKnown(fact))) return undefined;
     const there = await this.#store.blobs.size(fact.diffId as string as Digest);
-    return there !== undefined && there === (await this.toc(fact, opts)).size ? there : undefined;
+    return there !== undefined && there === (await this.names(fact, opts)).size ? there : undefined;
   }
 
   /** Under a lock, so that of several builds that want it one does it. Gives the bytes. */
@@ -284,6 +306,14 @@ export class LayerContent {
     const known = (await this.#store.records.fact(unpackedFact({ blob }))) as { readonly diffId?: DiffId } | undefined;
     return known?.diffId === diffId;
   }
+}
+
+/** Who hashes every file as well does not hash the layer. */
+const HASHING: Readonly<Record<Digests, Hashing>> = { all: 'thread', none: 'reader' };
+
+/** Undefined where the reader hashes. */
+function diffIdOf(tar: BlobTar, digests: Digests): (() => DiffId) | undefined {
+  return HASHING[digests] === 'thread' ? () => tar.diffId : undefined;
 }
 
 /** Name under which is remembered what a compressed blob unpacks to. */

@@ -27,7 +27,7 @@ export interface OpenView {
 export interface OpenOptions extends Cancel {
   /** Milliseconds since 1970: of the root of an image, whose time no layer says. */
   readonly now?: number;
-  /** Contents are hardly read, so no layer need be unpacked for them. */
+  /** Contents are hardly read, so no layer need be unpacked for them, and no digests of them be known. */
   readonly namesOnly?: boolean;
 }
 
@@ -79,9 +79,11 @@ export class RefViews {
     };
   }
 
-  async #overLayers(layers: readonly LayerFact[], rootMtime: number, opts: Cancel): Promise<OpenView> {
+  async #overLayers(layers: readonly LayerFact[], rootMtime: number, opts: OpenOptions): Promise<OpenView> {
     const tocs: Toc[] = [];
-    for (const layer of layers) tocs.push(await this.#layers.toc(layer, opts));
+    for (const layer of layers) {
+      tocs.push(await (opts.namesOnly ? this.#layers.names(layer, opts) : this.#layers.toc(layer, opts)));
+    }
     const view = new TocView(tocs, (index, entry) => this.#fileOf(layers[index]!, entry, opts), rootMtime);
     return {
       view,

@@ -40,6 +40,9 @@ test.each([
   expect((await read(tar, true)).equals(CONTENT)).toBe(true);
   expect(tar.diffId).toBe(`sha256:${createHash('sha256').update(CONTENT).digest('hex')}`);
   expect(told.at(-1)).toBe(bytes.length);
+  const unhashed = new BlobTar(stored(name, bytes), { ...never, hashing: 'reader' });
+  expect((await read(unhashed)).equals(CONTENT)).toBe(true);
+  expect(() => unhashed.diffId).toThrow('hashes');
 });
 
 test('a blob is read while it grows, wherever it lies then', async () => {

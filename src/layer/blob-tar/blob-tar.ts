@@ -4,10 +4,12 @@ import type { Cancel } from '../../base/abort.js';
 import { BuildError } from '../../base/errors.js';
 import { packageRoot } from '../../base/package-root.js';
 import type { DiffId } from '../../oci/digest.js';
-import type { BlobFile, BlobTarData, FileIdentity, FromThread } from './protocol.js';
+import type { BlobFile, BlobTarData, FileIdentity, FromThread, Hashing } from './protocol.js';
 import { Ring } from './ring.js';
 
 export interface BlobTarOptions extends Cancel {
+  /** Default: 'thread'. */
+  readonly hashing?: Hashing;
   /** Told the bytes of the blob that were read so far. */
   readonly onProgress?: ((current: number) => void) | undefined;
 }
@@ -16,9 +18,9 @@ export interface BlobTarOptions extends Cancel {
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64, stackSizeMb: 1 };
 
 /**
- * The uncompressed tar of a layer's blob, whatever that is compressed with. A thread of its own reads, decompresses and
- * hashes, a few slots ahead of whoever takes the chunks, in memory of fixed size. The bytes of the blob itself are not
- * checked: its diffID is.
+ * The uncompressed tar of a layer's blob, whatever that is compressed with. A thread of its own reads, decompresses and, if
+ * it is to, hashes, a few slots ahead of whoever takes the chunks, in memory of fixed size. The bytes of the blob itself are
+ * not checked: whoever reads checks the diffID.
  */
 export class BlobTar {
   readonly #blob: BlobFile;
@@ -30,9 +32,11 @@ export class BlobTar {
     this.#options = options;
   }
 
-  /** Of all that came. To be asked when the last chunk was taken. */
+  /** Of all that came, where the thread hashes. To be asked when the last chunk was taken. */
   get diffId(): DiffId {
-    return this.#ended.diffId;
+    const { diffId } = this.#ended;
+    if (diffId === undefined) throw new Error('whoever reads the tar hashes it');
+    return diffId;
   }
 
   /** The file that was read. To be asked when the last chunk was taken. */
@@ -51,10 +55,10 @@ export class BlobTar {
    * signal.
    */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
-    const { signal, onProgress } = this.#options;
+    const { signal, onProgress, hashing = 'thread' } = this.#options;
     signal.throwIfAborted();
     const ring = new Ring();
-    const workerData: BlobTarData = { blob: this.#blob, memory: ring.memory };
+    const workerData: BlobTarData = { blob: this.#blob, hashing, memory: ring.memory };
     const thread = new Worker(threadFile(), { workerData, execArgv: [], resourceLimits: RESOURCE_LIMITS });
     const said = new Mailbox<FromThread>();
     thread.on('message', (message: FromThread) => said.put(message));

@@ -16,9 +16,13 @@ export interface FileIdentity {
   readonly inode: number;
 }
 
+/** Who hashes the uncompressed bytes: the thread that makes them, or whoever reads them, where that is less busy. */
+export type Hashing = 'thread' | 'reader';
+
 /** What the thread is started with. */
 export interface BlobTarData {
   readonly blob: BlobFile;
+  readonly hashing: Hashing;
   readonly memory: RingMemory;
 }
 
@@ -26,7 +30,7 @@ export interface BlobTarData {
 export type FromThread =
   /** `read`: bytes of the blob so far. */
   | { readonly kind: 'slot'; readonly length: number; readonly read: number }
-  | { readonly kind: 'end'; readonly diffId: DiffId; readonly file: FileIdentity }
+  | { readonly kind: 'end'; readonly diffId?: DiffId; readonly file: FileIdentity }
   | {
       readonly kind: 'failed';
       readonly code: ErrorCode;

@@ -1,21 +1,21 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BuildError, hasCode } from '../../base/errors.js';
 import type { DiffId } from '../../oci/digest.js';
 import { checkBomb, damaged, decompress, detectCompression, hasZlibCode, MAGIC_BYTES } from '../compression.js';
 import { Gunzip } from './gunzip.js';
-import type { BlobFile, BlobTarData, FileIdentity, FromThread } from './protocol.js';
+import type { BlobFile, BlobTarData, FileIdentity, FromThread, Hashing } from './protocol.js';
 import { Ring, SLOT_BYTES, Stopped } from './ring.js';
 
 const READ_BYTES = 256 * 1024;
 /** How often a file that grows is looked at when all of it was read. */
 const LOOK_MS = 3;
 
-/** Fills the slots of a ring with the uncompressed bytes, and hashes them. */
+/** Fills the slots of a ring with the uncompressed bytes, and hashes them if nobody else does. */
 class Filler {
   readonly #ring: Ring;
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hash | undefined;
   #slot: Buffer | undefined;
   #at = 0;
   /** Bytes of the blob so far. */
@@ -23,8 +23,9 @@ class Filler {
   /** Where they come from. */
   file: FileIdentity = { device: 0, inode: 0 };
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, hashing: Hashing) {
     this.#ring = ring;
+    this.#hash = hashing === 'thread' ? createHash('sha256') : undefined;
   }
 
   /** Room in the slot that is being filled, which is never none. `done` tells how much of it was used. */
@@ -47,13 +48,14 @@ class Filler {
     }
   }
 
-  end(): DiffId {
+  /** The diffID, if the bytes were hashed. */
+  end(): DiffId | undefined {
     if (this.#at > 0) this.#give();
-    return `sha256:${this.#hash.digest('hex')}` as DiffId;
+    return this.#hash && (`sha256:${this.#hash.digest('hex')}` as DiffId);
   }
 
   #give(): void {
-    this.#hash.update(this.#slot!.subarray(0, this.#at));
+    this.#hash?.update(this.#slot!.subarray(0, this.#at));
     this.#ring.filled();
     tell({ kind: 'slot', length: this.#at, read: this.read });
     this.#slot = undefined;
@@ -98,9 +100,9 @@ function open(file: string, growing: string | undefined, ring: Ring): { readonly
   }
 }
 
-async function fill({ blob, memory }: BlobTarData): Promise<void> {
+async function fill({ blob, hashing, memory }: BlobTarData): Promise<void> {
   const ring = new Ring(memory);
-  const filler = new Filler(ring);
+  const filler = new Filler(ring, hashing);
   const chunks = chunksOf(blob, ring, filler);
   const first = chunks.next();
   const head = first.done === true ? Buffer.alloc(0) : first.value;
@@ -109,7 +111,8 @@ async function fill({ blob, memory }: BlobTarData): Promise<void> {
   const all = from(head, chunks);
   if (gunzip) inflate(gunzip, all, filler);
   else for await (const chunk of decompress(copied(all))) filler.copy(chunk);
-  tell({ kind: 'end', diffId: filler.end(), file: filler.file });
+  const diffId = filler.end();
+  tell({ kind: 'end', ...(diffId !== undefined && { diffId }), file: filler.file });
 }
 
 function inflate(gunzip: Gunzip, chunks: Iterable<Buffer>, filler: Filler): void {

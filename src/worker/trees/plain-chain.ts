@@ -1,5 +1,5 @@
 import type { Cancel } from '../../base/abort.js';
-import type { ByteString } from '../../base/bytes.js';
+import { toText, type ByteString } from '../../base/bytes.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import { TocView } from '../../layer/toc-view.js';
@@ -40,7 +40,9 @@ export class ChainContents implements Pick<RefView, 'lstat' | 'list'> {
   }
 
   digest(file: ByteString): Digest {
-    return this.#view().contentDigest(file);
+    const digest = this.#view().knownDigest(file);
+    if (digest === undefined) throw new Error(`no digest in the table of contents: ${toText(file)}`);
+    return digest;
   }
 
   /** Devices of the layers that a tree lacks, because the process that made it may not make them. */

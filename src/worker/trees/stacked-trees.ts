@@ -4,7 +4,7 @@ import type { Cancel } from '../../base/abort.js';
 import { fromText, toText } from '../../base/bytes.js';
 import { OnceMap } from '../../base/once-map.js';
 import type { RefView } from '../../layer/ref-view.js';
-import type { Toc, TocEntry } from '../../layer/toc.js';
+import type { Digests, Toc, TocEntry } from '../../layer/toc.js';
 import { TocView } from '../../layer/toc-view.js';
 import { LayerUnpacker } from '../../layer/unpack.js';
 import { copyTree } from '../../snapshot/copy-tree.js';
@@ -140,7 +140,8 @@ export class StackedTrees implements Trees {
     using lower = await this.#mount(below, opts);
     using unpacker = this.#unpacker(dir, lower, below);
     const report = new UnpackReport(layer, this.#onProgress);
-    const found = await read(layer, unpacker, { ...opts, onProgress: report.update });
+    const digests = this.#digests;
+    const found = await read(layer, unpacker, { ...opts, digests, onProgress: report.update });
     report.end();
     const lacksDevices = unpacker.finish().skippedDevices.length > 0;
     this.#stacking.prepare(dir, opts);
@@ -237,6 +238,11 @@ export class StackedTrees implements Trees {
     };
   }
 
+  /** What is asked of tables where contents are not read from trees, or compared by them. */
+  get #digests(): Digests {
+    return this.#owners === 'recorded' || this.partsLinks ? 'all' : 'none';
+  }
+
   /** Whether the trees alone do not show all. */
   #goByLayers(trees: readonly string[]): boolean {
     return this.#owners === 'recorded' || trees.some((tree) => this.#lackDevices.has(tree));
@@ -248,7 +254,8 @@ export class StackedTrees implements Trees {
     for (const tree of trees) {
       const ref = this.#refs.get(tree)!;
       await this.pack(ref, opts);
-      tocs.push(await this.#layers.toc(await layerOf(ref, this.#store.refs), opts));
+      const layer = await layerOf(ref, this.#store.refs);
+      tocs.push(await (this.#digests === 'all' ? this.#layers.toc(layer, opts) : this.#layers.names(layer, opts)));
     }
     return tocs;
   }
