@@ -359,6 +359,18 @@ test('what stands below a copy runs at the same time as what is copied', async (
   ]);
 });
 
+test('what a copy is laid on is made while a process runs that the copy waits for, and not before that', async () => {
+  const exec = meeting(2);
+  await run([
+    { name: 'first', exec: async () => void expect(ran).toEqual(['first']) },
+    { name: 'stage', inputs: ['first'], isProcess: true, exec },
+    { name: 'copied', inputs: ['first', 'stage'], byContent: [1] },
+    { name: 'other base', exec },
+    { name: 'last', inputs: ['other base', 'copied'], byContent: [1] },
+  ]);
+  expect(ran.slice(0, 3)).toEqual(['first', 'stage', 'other base']);
+});
+
 test('what is cached does not run ahead, and a hit on top of something lost runs nothing', async () => {
   const graph = (content: string): Fake[] => [
     { name: 'base' },

@@ -43,6 +43,9 @@ class Evaluation<R> {
   /** Settled once an op whose result can be cached has to run: this is not a build that only looks things up. */
   readonly #moving: Promise<void>;
   #move!: () => void;
+  /** Settled once a process is started: from then on this machine has time for what is not needed first. */
+  readonly #waiting: Promise<void>;
+  #wait!: () => void;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: SolverOptions<R>, job: JobContext, abort: (reason: unknown) => void) {
@@ -52,6 +55,7 @@ class Evaluation<R> {
     this.#processes = new Semaphore(options.parallelism.processes);
     this.#others = new Semaphore(options.parallelism.others);
     this.#moving = new Promise((resolve) => (this.#move = resolve));
+    this.#waiting = new Promise((resolve) => (this.#wait = resolve));
   }
 
   async evaluate(target: Edge): Promise<R> {
@@ -138,7 +142,12 @@ class Evaluation<R> {
 
   async #lookUp(vertex: Vertex): Promise<Probe<R>> {
     const map = await this.#runner(vertex).cacheMap(this.#job);
-    for (const [i, edge] of vertex.inputs.entries()) if (map.inputs[i]?.contentDigest) this.#runAhead(edge.vertex);
+    if (map.inputs.some(({ contentDigest }) => contentDigest)) {
+      // What it reads must be there to key it. What it is laid on is needed later, and must not take the time of the former.
+      for (const [i, edge] of vertex.inputs.entries()) {
+        this.#runAhead(edge.vertex, map.inputs[i]?.contentDigest ? this.#moving : this.#waiting);
+      }
+    }
     const inputs = await Promise.all(vertex.inputs.map((edge) => this.#probe(edge.vertex)));
     if (map.lifetime === 'transient') return { key: undefined, names: [], cached: undefined };
     const definition = definitionKey(map, inputs);
@@ -180,9 +189,9 @@ class Evaluation<R> {
    * Runs what will be needed for a content key before its turn comes, so that stages that do not depend on each other
    * run beside each other: once anything has to run, whatever missed the cache is as good as needed.
    */
-  #runAhead(vertex: Vertex): void {
+  #runAhead(vertex: Vertex, start = this.#moving): void {
     const ahead = async (): Promise<void> => {
-      const [probe] = await Promise.all([this.#probe(vertex), this.#moving]);
+      const [probe] = await Promise.all([this.#probe(vertex), start]);
       if (probe.key && !probe.cached) await this.#result(vertex);
     };
     ahead().catch(() => undefined); // reported by its guard, and thrown to whoever needs it
@@ -223,6 +232,7 @@ class Evaluation<R> {
 
   async #execute(vertex: Vertex, inputs: readonly R[], { key, names }: Probe<R>): Promise<readonly R[]> {
     this.#job.emit({ type: 'vertex-started', vertex: vertex.digest, at: this.#job.now() });
+    if (vertex.op.kind === 'exec') this.#wait();
     const results = await this.#runner(vertex).exec(inputs, this.#job);
     if (key) await this.#options.cache.save(names, key, results);
     this.#complete(vertex, false);
