@@ -88,7 +88,7 @@ test('damage of a blob, of its table and another zlib only mean that nothing is 
   const table = path.join(store.paths.facts, `pieces-${LEVEL}-${blob.slice(7)}`);
   const fact = JSON.parse(readFileSync(table, 'utf8')) as { rows: unknown[] };
   const others: unknown[] = [
-    { ...fact, zlib: 'another' },
+    { ...fact, madeBy: 'another' },
     { rows: 7 },
     null,
     {

@@ -1,5 +1,5 @@
-import { versions } from 'node:process';
 import { MOST } from '../layer/gzip-blocks.js';
+import { MADE_BY } from '../layer/parallel-gzip.js';
 import { hexOf, isDigest, type Digest } from '../oci/digest.js';
 import type { Store } from '../store/store.js';
 
@@ -19,7 +19,7 @@ export interface PlacedPiece {
 }
 
 interface Table {
-  readonly zlib: string;
+  readonly madeBy: string;
   readonly rows: readonly PieceRow[];
 }
 
@@ -46,7 +46,7 @@ export async function savePieces(
   rows: readonly PieceRow[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  await records.saveFact(tableFact(level, blob), { zlib: versions.zlib, rows } satisfies Table);
+  await records.saveFact(tableFact(level, blob), { madeBy: MADE_BY, rows } satisfies Table);
   const others = digestsIn(await records.fact(listFact(level))).filter((one) => one !== blob);
   const layers = [blob, ...others];
   await records.saveFact(listFact(level), { layers: layers.slice(0, LAYERS) });
@@ -67,10 +67,10 @@ function digestsIn(fact: unknown): readonly Digest[] {
   return Array.isArray(layers) ? layers.filter((one): one is Digest => typeof one === 'string' && isDigest(one)) : [];
 }
 
-/** Those of another zlib could be other bytes for the same block, which nothing may depend on. */
+/** Those of another zlib, or of one told otherwise, could be other bytes for the same block, which nothing may depend on. */
 function rowsIn(fact: unknown): readonly PieceRow[] {
   const table = fact as Partial<Table> | null | undefined;
-  if (table?.zlib !== versions.zlib || !Array.isArray(table.rows)) return [];
+  if (table?.madeBy !== MADE_BY || !Array.isArray(table.rows)) return [];
   return (table.rows as readonly unknown[]).filter(isRow);
 }
 

@@ -12,8 +12,8 @@ import { isKept, type Toc, type TocEntry } from './toc.js';
 /** Where the bytes of a file are. */
 export type PackContent =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** All of a file on this machine. */
-  | { readonly kind: 'file'; readonly file: ByteString }
+  /** All of a file on this machine. `seen`: as it was found, and must still be when its bytes have been read. */
+  | { readonly kind: 'file'; readonly file: ByteString; readonly seen?: SeenFile }
   /** `entry.size` bytes of a file on this machine, from `offset`: an uncompressed layer, for example. */
   | {
       readonly kind: 'range';
@@ -22,6 +22,13 @@ export type PackContent =
       /** The bytes were hashed when they were put there, and the item's digest is theirs; nobody else writes there. */
       readonly isHashed?: boolean;
     };
+
+/** What tells whether a file is still the one that was found. */
+export interface SeenFile {
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
 
 /** One entry of a layer to be. A file of more than 0 bytes needs `content`. */
 export interface PackItem {
@@ -138,9 +145,13 @@ export class LayerPacker {
       case 'file': {
         const fd = explained(entry, () => openFile(content.file));
         try {
-          if (fstatSync(fd).size !== entry.size) throw changed(entry);
+          const { seen } = content;
+          if (!seen && fstatSync(fd).size !== entry.size) throw changed(entry);
           const read: ReadAt = (at, length, position) => readSync(fd, this.#buffer, at, length, position);
-          return this.#copyFrom(entry, read, hash);
+          this.#copyFrom(entry, read, hash);
+          // A change before this shows, one after it does not matter.
+          if (seen && !isSame(fstatSync(fd), seen)) throw changed(entry);
+          return;
         } finally {
           closeSync(fd);
         }
@@ -181,6 +192,11 @@ export class LayerPacker {
     this.#hash.update(bytes);
     this.#sink(bytes);
   }
+}
+
+/** Whether a file is the one that was found. */
+export function isSame(now: SeenFile, seen: SeenFile): boolean {
+  return now.ino === seen.ino && now.size === seen.size && now.mtimeMs === seen.mtimeMs;
 }
 
 /** That of bytes which need not be hashed again. */

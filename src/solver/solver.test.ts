@@ -46,11 +46,14 @@ class MemoryCache implements CacheStore<string> {
 
 let cache: MemoryCache;
 let ran: string[];
+/** Whose runner was told that it may leave, and what had run by then. */
+let left: string[];
 let events: BuildEvent[];
 
 beforeEach(() => {
   cache = new MemoryCache();
   ran = [];
+  left = [];
   events = [];
 });
 
@@ -91,6 +94,7 @@ async function run(fakes: readonly Fake[], signal = new AbortController().signal
         job.signal.throwIfAborted();
         return [fake.content?.() ?? `${fake.name} ${ran.length}`];
       },
+      leave: async () => void left.push(`${fake.name} after ${ran.join(' ')}`.trim()),
     };
   };
   let nonce = 0;
@@ -397,4 +401,18 @@ test('what another job has made while it was waited for is taken, and counts as 
   cache.before = () => undefined;
   await run([{ name: 'a' }, { name: 'b', inputs: ['a'] }]);
   expect(ran).toEqual(['a']);
+});
+
+test('a runner whose result is there may leave at once, every other one in the end, also after a failure', async () => {
+  await run([{ name: 'a' }]);
+  expect(left).toEqual(['a after a']);
+  left = [];
+  const fail = async (): Promise<void> => {
+    throw new Error('no');
+  };
+  await expect(
+    run([{ name: 'a' }, { name: 'b', inputs: ['a'] }, { name: 'c', inputs: ['b'], exec: fail }]),
+  ).rejects.toThrow('no');
+  expect(left[0]).toBe('a after a');
+  expect(left.toSorted()).toEqual(['a after a', 'a after a b c', 'b after a b c', 'c after a b c']);
 });

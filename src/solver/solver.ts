@@ -86,12 +86,14 @@ class Evaluation<R> {
     this.#abort(this.#failure.error);
   }
 
-  /** Waits until nothing that was started is running any more. */
+  /** Waits until nothing that was started is running any more, and has what was begun in vain taken away. */
   async #settle(): Promise<void> {
     for (let before = -1; before !== this.#probes.size + this.#results.size;) {
       before = this.#probes.size + this.#results.size;
       await Promise.allSettled([...this.#probes.values(), ...this.#results.values()]);
     }
+    const left = await Promise.allSettled([...this.#runners.values()].map((runner) => runner.leave?.()));
+    for (const one of left) if (one.status === 'rejected') this.#fail(one.reason);
   }
 
   async #output(edge: Edge): Promise<R> {
@@ -161,7 +163,7 @@ class Evaluation<R> {
     if (definition) {
       const key = byContent ? await this.#options.cache.alias(definition) : await this.#resultKey(definition);
       const cached = key && (await this.#options.cache.load(key));
-      if (cached) return this.#hit(vertex, { key, names: [], cached });
+      if (cached) return await this.#hit(vertex, { key, names: [], cached });
       // The result is gone, but its name may still hit further down; without content inputs nothing else names it.
       if (!byContent) return { key: key ?? definition, names: [definition], cached: undefined };
     }
@@ -172,7 +174,7 @@ class Evaluation<R> {
     const cached = await this.#options.cache.load(key);
     if (!cached) return { key, names, cached: undefined };
     await this.#options.cache.save(names, key, cached);
-    return this.#hit(vertex, { key, names, cached });
+    return await this.#hit(vertex, { key, names, cached });
   }
 
   /** The result key under one that can be a result's own: itself, unless `--no-cache` recorded a fresh one. */
@@ -180,7 +182,8 @@ class Evaluation<R> {
     return (await this.#options.cache.alias(name)) ?? name;
   }
 
-  #hit(vertex: Vertex, probe: Probe<R>): Probe<R> {
+  async #hit(vertex: Vertex, probe: Probe<R>): Promise<Probe<R>> {
+    await this.#runner(vertex).leave?.();
     this.#complete(vertex, true);
     return probe;
   }
@@ -224,7 +227,7 @@ class Evaluation<R> {
         const made = await cache.load(probe.key!);
         if (!made) return await this.#execute(vertex, inputs, probe);
         await cache.save(probe.names, probe.key!, made);
-        this.#complete(vertex, true);
+        await this.#hit(vertex, probe);
         return made;
       });
     });

@@ -23,6 +23,8 @@ export interface OpRunner<R> {
   cacheMap(job: JobContext): Promise<CacheMap<R>>;
   /** One result an output. */
   exec(inputs: readonly R[], job: JobContext): Promise<readonly R[]>;
+  /** Told when the op will not be run any more: what it began while it was keyed is not needed. May be told again. */
+  leave?(): Promise<void>;
 }
 
 declare const brand: unique symbol;

@@ -21,33 +21,77 @@ export interface PackedCopy {
   abandon(): Promise<void>;
 }
 
-/** Packs a layer into the store: one pass that reads, hashes and writes. The blob lies uncompressed. */
+/** Given the descriptor of the file that the layer is packed into. */
+export type BeginCopy = (tar: number) => Promise<PackedCopy | undefined>;
+
+/** A layer that is packed into a file of the job, uncompressed. Either is to be called, once: `keep` or `drop`. */
+export class PackedLayer {
+  readonly toc: Toc;
+  readonly #store: Store;
+  readonly #file: string;
+  readonly #fd: number;
+  readonly #copy: PackedCopy | undefined;
+
+  private constructor(toc: Toc, store: Store, file: string, fd: number, copy: PackedCopy | undefined) {
+    this.toc = toc;
+    this.#store = store;
+    this.#file = file;
+    this.#fd = fd;
+    this.#copy = copy;
+  }
+
+  /** One pass that reads, hashes and writes. */
+  static async pack(items: Iterable<PackItem>, store: Store, beginCopy?: BeginCopy): Promise<PackedLayer> {
+    const file = await store.blobs.tempPath();
+    const fd = openSync(file, 'wx+', 0o644);
+    let copy: PackedCopy | undefined;
+    try {
+      copy = await beginCopy?.(fd);
+      return new PackedLayer(packInto(fd, items, copy), store, file, fd, copy);
+    } catch (error) {
+      await leave(fd, file, copy);
+      throw error;
+    }
+  }
+
+  /** Brings it into the store, with its table of contents and with what follows it. */
+  async keep(layers: LayerContent): Promise<LayerFact> {
+    const { diffId, size, entries } = this.toc;
+    try {
+      const digest = diffId as string as Digest; // uncompressed, so the blob is the tar itself
+      await this.#store.blobs.adopt(this.#file, digest, size);
+      if (entries.length >= VERY_MANY) collectGarbage();
+      await layers.save(this.toc);
+      const layer = { diffId, blob: { mediaType: mediaTypes.layer, digest, size } };
+      await this.#copy?.finish(layer);
+      closeSync(this.#fd);
+      return layer;
+    } catch (error) {
+      await this.drop();
+      throw error;
+    }
+  }
+
+  async drop(): Promise<void> {
+    await leave(this.#fd, this.#file, this.#copy);
+  }
+}
+
+async function leave(fd: number, file: string, copy: PackedCopy | undefined): Promise<void> {
+  await copy?.abandon();
+  rmSync(file, { force: true });
+  closeSync(fd);
+}
+
+/** Packs a layer into the store. */
 export async function writeLayer(
   items: Iterable<PackItem>,
   store: Store,
   layers: LayerContent,
-  beginCopy?: (tar: number) => Promise<PackedCopy | undefined>,
+  beginCopy?: BeginCopy,
 ): Promise<LayerFact> {
-  const temp = await store.blobs.tempPath();
-  const fd = openSync(temp, 'wx+', 0o644);
-  let copy: PackedCopy | undefined;
-  try {
-    copy = await beginCopy?.(fd);
-    const toc = packInto(fd, items, copy);
-    const digest = toc.diffId as string as Digest; // uncompressed, so the blob is the tar itself
-    await store.blobs.adopt(temp, digest, toc.size);
-    if (toc.entries.length >= VERY_MANY) collectGarbage();
-    await layers.save(toc);
-    const layer = { diffId: toc.diffId, blob: { mediaType: mediaTypes.layer, digest, size: toc.size } };
-    await copy?.finish(layer);
-    return layer;
-  } catch (error) {
-    await copy?.abandon();
-    rmSync(temp, { force: true });
-    throw error;
-  } finally {
-    closeSync(fd);
-  }
+  const packed = await PackedLayer.pack(items, store, beginCopy);
+  return await packed.keep(layers);
 }
 
 function packInto(fd: number, items: Iterable<PackItem>, copy: PackedCopy | undefined): Toc {

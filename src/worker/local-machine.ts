@@ -17,6 +17,7 @@ import { removeWork } from './exec/chroot-support.js';
 import { runExec } from './exec/run-exec.js';
 import { runThrowAway } from './exec/run-image.js';
 import { exportTree } from './export-tree.js';
+import { beginFileOp } from './file-op/file-op-ahead.js';
 import { runFileOp } from './file-op/run-file-op.js';
 import { LayerContent } from './layer-content.js';
 import type {
@@ -24,6 +25,7 @@ import type {
   ContentRequest,
   ExecRequest,
   ExportTreeRequest,
+  FileOpAhead,
   FileOpRequest,
   Machine,
   MachineOptions,
@@ -71,6 +73,7 @@ export interface LocalMachineOptions {
 export class LocalMachine implements Machine {
   readonly #parts: MachineParts;
   readonly #contexts: ContextViews;
+  #isAhead = false;
 
   constructor(store: Store, kind: WorkerKind | undefined, options: LocalMachineOptions = {}) {
     const { contexts = new ContextViews(), layers = new LayerContent(store), worker, beginCopy } = options;
@@ -96,6 +99,17 @@ export class LocalMachine implements Machine {
 
   async fileOp(request: FileOpRequest, opts: Cancel): Promise<readonly RefId[]> {
     return await runFileOp(request, this.#parts, opts);
+  }
+
+  /** Begins a file op where its result is as good as certain to be needed; see `beginFileOp`. One at a time. */
+  async fileOpAhead(request: FileOpRequest, opts: Cancel): Promise<FileOpAhead | undefined> {
+    if (this.#isAhead) return undefined;
+    this.#isAhead = true;
+    try {
+      return await beginFileOp(request, this.#contexts, this.#parts, opts);
+    } finally {
+      this.#isAhead = false;
+    }
   }
 
   async exec(request: ExecRequest, opts: MachineOptions): Promise<readonly RefId[]> {

@@ -40,6 +40,13 @@ export interface FileOpRequest {
   readonly now: number;
 }
 
+/** A file op that was done before it was known whether it has to be. Either is to be called, once. */
+export interface FileOpAhead {
+  /** As `Machine.fileOp`. */
+  take(): Promise<readonly RefId[]>;
+  drop(): Promise<void>;
+}
+
 export interface ExecRequest {
   readonly op: ExecOp;
   readonly inputs: readonly OpInput[];

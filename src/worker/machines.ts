@@ -11,12 +11,14 @@ import { withPassingLock } from '../store/lock.js';
 import type { Store } from '../store/store.js';
 import type { ContextViews } from './context/context-views.js';
 import type { LayerContent } from './layer-content.js';
+import type { LocalMachine } from './local-machine.js';
 import type {
   ComingLayer,
   ContentSelection,
   ExecRequest,
   ExportTreeRequest,
   Face,
+  FileOpAhead,
   FileOpRequest,
   Machine,
   OpInput,
@@ -32,7 +34,7 @@ import { keepsLayers, type WorkerKind } from './worker-kind.js';
 export interface MachinesOptions {
   readonly store: Store;
   /** Serves what needs no tree, in this process. */
-  readonly here: Machine;
+  readonly here: Machine & Pick<LocalMachine, 'fileOpAhead'>;
   /** The kind that a worker would have; undefined when there can be none. Called once, when something first depends on it. */
   readonly workerKind: () => Promise<WorkerKind | undefined>;
   /** Starts the worker; called once, when something first needs a tree. */
@@ -69,6 +71,19 @@ export class Machines {
     const given = inputs.map((input) => this.#input(input, job, !here));
     const request = { actions, face, isOfImage, description, now: job.now(), inputs: given };
     return await (here ? this.#options.here : await this.worker()).fileOp(request, job);
+  }
+
+  /** As `LocalMachine.fileOpAhead`, for what would be done in this process. */
+  async fileOpAhead(
+    actions: readonly FileAction[],
+    inputs: readonly OpResult[],
+    { face, isOfImage, description }: Pick<FileOpRequest, 'face' | 'isOfImage' | 'description'>,
+    job: JobContext,
+  ): Promise<FileOpAhead | undefined> {
+    if (face !== 'layer' || inputs.some((input) => input.kind !== 'context')) return undefined;
+    const given = inputs.map((input) => this.#input(input, job, false));
+    const request = { actions, face, isOfImage, description, now: job.now(), inputs: given };
+    return await this.#options.here.fileOpAhead(request, job);
   }
 
   async exec(

@@ -19,8 +19,11 @@ import type { Trees } from './trees/types.js';
 /** A file system that can be read, whichever face it has, for as long as it is not disposed of. */
 export interface OpenView {
   readonly view: RefView;
-  /** Where the bytes of a regular file lie on this machine; undefined when they must be read through the view. */
-  locate(path: ByteString): Promise<PackContent | undefined>;
+  /**
+   * Where the bytes of a regular file lie on this machine; undefined when they must be read through the view. A promise only
+   * where there is something to wait for, since there may be many files.
+   */
+  locate(path: ByteString): PackContent | undefined | Promise<PackContent | undefined>;
   [Symbol.dispose](): void;
 }
 
@@ -50,7 +53,7 @@ export class RefViews {
     const view = this.#contexts.view(input);
     return {
       view,
-      locate: async (at) => view.locate(at),
+      locate: (at) => view.locate(at),
       [Symbol.dispose]: () => undefined,
     };
   }
@@ -61,8 +64,7 @@ export class RefViews {
    * is read.
    */
   async openRef(ref: RefId, opts: OpenOptions): Promise<OpenView> {
-    if (ref === null)
-      return { view: new EmptyView(), locate: async () => undefined, [Symbol.dispose]: () => undefined };
+    if (ref === null) return { view: new EmptyView(), locate: () => undefined, [Symbol.dispose]: () => undefined };
     const layers = await this.#layersOf(ref);
     const readable = layers?.every((layer) => isPlainLayer(layer.blob.mediaType)) ?? false;
     const made = Math.floor(((await this.#store.refs.load(ref))?.createdAt ?? opts.now ?? 0) / 1000);
@@ -74,7 +76,7 @@ export class RefViews {
     const root = fromText(mounted.root);
     return {
       view: layers ? new RootTimeView(mounted.view, made) : mounted.view,
-      locate: async (at) => ({ kind: 'file', file: `${root}/${at}` }),
+      locate: (at) => ({ kind: 'file', file: `${root}/${at}` }),
       [Symbol.dispose]: () => mounted[Symbol.dispose](),
     };
   }
@@ -115,15 +117,18 @@ export class RefViews {
 }
 
 /** Where the bytes of a file lie; those that lie nowhere by themselves are written to `scratchDir` first. */
-export async function contentOf(
-  { view, locate }: OpenView,
+export function contentOf(
+  open: OpenView,
   at: ByteString,
   scratchDir: string,
   name: string,
-): Promise<PackContent> {
-  const located = await locate(at);
-  if (located) return located;
-  const file = path.join(scratchDir, name);
+): PackContent | Promise<PackContent> {
+  const located = open.locate(at);
+  const elsewhere = (): Promise<PackContent> => writeOut(open.view, at, path.join(scratchDir, name));
+  return located instanceof Promise ? located.then((found) => found ?? elsewhere()) : (located ?? elsewhere());
+}
+
+async function writeOut(view: RefView, at: ByteString, file: string): Promise<PackContent> {
   const fd = openSync(file, 'wx');
   try {
     for await (const chunk of view.open(at)) {

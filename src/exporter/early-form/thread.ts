@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { parallelGzip } from '../../layer/parallel-gzip.js';
+import { blocksUnderWay, parallelGzip } from '../../layer/parallel-gzip.js';
 import type { Digest } from '../../oci/digest.js';
 import { KeptPieces } from '../kept-pieces.js';
 import type { EarlyFormData, FromThread, ToThread } from './protocol.js';
 
 const CHUNK = 1024 * 1024;
+/** Blocks under way while the layer is packed, which is not to wait for a processor. */
+const MEANWHILE = Math.max(1, availableParallelism() - 1);
 
 let written = 0;
 let isAll = false;
@@ -28,13 +31,17 @@ async function* growing(tar: number): AsyncGenerator<Buffer, void, undefined> {
   }
 }
 
+function underWay(): number {
+  return isAll ? blocksUnderWay() : Math.min(MEANWHILE, blocksUnderWay());
+}
+
 async function make({ tar, dest, level, pieces }: EarlyFormData): Promise<FromThread> {
   await using known = new KeptPieces(pieces);
   const hash = createHash('sha256');
   const fd = openSync(dest, 'wx', 0o644);
   let size = 0;
   try {
-    for await (const chunk of parallelGzip(growing(tar), { level, known })) {
+    for await (const chunk of parallelGzip(growing(tar), { level, known, underWay })) {
       hash.update(chunk);
       for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
       size += chunk.length;

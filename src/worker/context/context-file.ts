@@ -2,15 +2,9 @@ import { createHash, hash as oneShotHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteString } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
+import { isSame, type SeenFile } from '../../layer/pack.js';
 import { digestOf, type Digest } from '../../oci/digest.js';
 import { shown } from '../file-op/paths.js';
-
-/** What must be the same for a file to count as unchanged. */
-export interface FileIdentity {
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-}
 
 /** One for all files: they are read one after the other. */
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
@@ -21,7 +15,7 @@ const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
  */
 export function digestFile(
   file: string | Buffer,
-  seen: FileIdentity,
+  seen: SeenFile,
   at: ByteString,
   keep?: (bytes: Buffer) => void,
 ): Digest {
@@ -56,7 +50,7 @@ const EMPTY = digestOf('');
  */
 export async function* readChunks(
   file: string | Buffer,
-  seen: FileIdentity,
+  seen: SeenFile,
   at: ByteString,
   digest: Digest | undefined,
 ): AsyncIterable<Buffer> {
@@ -90,11 +84,8 @@ function openSeen(file: string | Buffer, at: ByteString): number {
 }
 
 /** Looked at after the bytes were read: a change before that shows, one after it does not matter. */
-function requireSame(fd: number, seen: FileIdentity, at: ByteString): void {
-  const now = fstatSync(fd);
-  if (now.ino !== seen.ino || now.size !== seen.size || now.mtimeMs !== seen.mtimeMs) {
-    throw changed(at);
-  }
+function requireSame(fd: number, seen: SeenFile, at: ByteString): void {
+  if (!isSame(fstatSync(fd), seen)) throw changed(at);
 }
 
 function changed(at: ByteString, cause?: unknown): BuildError {

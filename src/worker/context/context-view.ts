@@ -3,13 +3,13 @@ import path from 'node:path';
 import { fromBytes, fromText, toFsPath, type ByteString } from '../../base/bytes.js';
 import { BuildError, hasCode } from '../../base/errors.js';
 import { fillRow, INO, MTIME, STAT_ROW } from '../../base/stat-row.js';
-import type { PackContent } from '../../layer/pack.js';
+import type { PackContent, SeenFile } from '../../layer/pack.js';
 import type { RefView, ViewEntry } from '../../layer/ref-view.js';
 import type { Digest } from '../../oci/digest.js';
 import type { FilterState, PathFilter } from '../file-op/path-filter.js';
 import { baseOf, joinPath, parentOf, shown } from '../file-op/paths.js';
 import { entryOf, sizeOf } from './context-entry.js';
-import { digestFile, readChunks, type FileIdentity } from './context-file.js';
+import { digestFile, readChunks } from './context-file.js';
 import { listDirectory, type DirListing, type Judgement } from './dir-listing.js';
 import type { KnownFiles } from './known-files.js';
 import type { Spool } from './spool.js';
@@ -122,8 +122,18 @@ export class ContextView implements RefView {
     if (offset !== undefined && this.#spool!.flush()) {
       return { kind: 'range', file: fromText(this.#spool!.file), offset, isHashed: true };
     }
-    const file = this.hostPath(at);
-    return { kind: 'file', file: typeof file === 'string' ? fromText(file) : fromBytes(file) };
+    const host = this.hostPath(at);
+    const file = typeof host === 'string' ? fromText(host) : fromBytes(host);
+    // What is known of its bytes, they must hash to.
+    return this.knownDigest(at) === undefined
+      ? { kind: 'file', file, seen: this.#identity(at) }
+      : { kind: 'file', file };
+  }
+
+  /** What a file hashed to that was read as `locate` says. */
+  note(at: ByteString, digest: Digest): void {
+    const { dir, index } = this.#find(at)!;
+    dir.digests.set(index, digest);
   }
 
   knownDigest(at: ByteString): Digest | undefined {
@@ -185,7 +195,7 @@ export class ContextView implements RefView {
     return place < 0 ? undefined : known.digest(place);
   }
 
-  #identity(at: ByteString): FileIdentity {
+  #identity(at: ByteString): SeenFile {
     const found = this.#find(at);
     if (!found || this.lstat(at)?.type !== 'file') {
       throw new BuildError('PATH_NOT_FOUND', `\`${shown(at)}\` is not a regular file`);

@@ -52,6 +52,12 @@ export class ContextViews {
     return view;
   }
 
+  /** Whether no build has found out anything about a directory that could be of use, though it would be kept. */
+  isNew(input: ContextInput): boolean {
+    const { memory } = this.#open(input);
+    return memory !== undefined && memory.files() === undefined;
+  }
+
   /** `contentDigest` of a directory, without a look at any file's bytes where an earlier build knew them. */
   async contentDigest(input: ContextInput, selection: Selection, opts: Cancel): Promise<Digest> {
     const { view, memory } = this.#open(input);

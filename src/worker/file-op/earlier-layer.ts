@@ -37,6 +37,11 @@ export class EarlierLayer {
     return files && new EarlierLayer(fromText(store.blobs.path(layer.blob.digest)), files);
   }
 
+  /** Whether the same actions have ever given a layer worth to be remembered. */
+  static async isKnown(actions: readonly FileAction[], store: Store): Promise<boolean> {
+    return layerIn(await store.records.fact(factOf(actions))) !== undefined;
+  }
+
   static async remember(actions: readonly FileAction[], { blob }: LayerFact, store: Store): Promise<void> {
     await store.records.saveFact(factOf(actions), { digest: blob.digest, size: blob.size });
   }

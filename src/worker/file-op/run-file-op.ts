@@ -5,14 +5,13 @@ import { collectGarbage } from '../../base/collect-garbage.js';
 import { decompress } from '../../layer/compression.js';
 import type { PackItem } from '../../layer/pack.js';
 import { passItems } from '../../layer/pass-items.js';
-import { whiteoutEntry } from '../../layer/whiteout.js';
-import { fromText } from '../../base/bytes.js';
-import { VERY_MANY, writeLayer } from '../layer-writer.js';
+import { PackedLayer, VERY_MANY, type BeginCopy } from '../layer-writer.js';
 import type { MachineParts } from '../local-machine.js';
+import type { FileAction } from '../../llb/types.js';
 import type { FileOpRequest, RefId } from '../machine.js';
-import { contentOf, type OpenView } from '../ref-views.js';
+import type { OpenView } from '../ref-views.js';
 import { scratch } from '../scratch.js';
-import type { Change, ChangeSet } from './change-set.js';
+import { itemsOf } from './change-items.js';
 import { EarlierLayer } from './earlier-layer.js';
 import { planFileOp } from './plan.js';
 
@@ -70,63 +69,37 @@ async function keep(
   parts: MachineParts,
   opts: Cancel,
 ): Promise<string> {
-  const { store, layers, trees } = parts;
+  const { store, trees } = parts;
   const id = store.refs.newId();
   const written =
     face === 'tree' && trees?.write ? await trees.write(id, parent, (sink) => passItems(items, sink), opts) : undefined;
   if (written?.needsLayer ?? true) {
-    const { beginCopy } = parts;
-    const isWorth = isOfImage && beginCopy && sizeOf(items) >= WORTH_A_COPY;
-    const layer = await writeLayer(items, store, layers, isWorth ? (tar) => beginCopy(tar, opts) : undefined);
-    await store.refs.saveLayer(id, layer);
-    if (items.length >= MANY) await EarlierLayer.remember(actions, layer, store);
+    await keepLayer(id, await PackedLayer.pack(items, store, copyFor(items, isOfImage, parts, opts)), actions, parts);
   }
   await store.refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
   return id;
 }
 
-function sizeOf(items: readonly PackItem[]): number {
-  return items.reduce((sum, { entry }) => sum + entry.size, 0);
+/** Makes it the layer of a ref, which is not saved yet. */
+export async function keepLayer(
+  ref: string,
+  packed: PackedLayer,
+  actions: readonly FileAction[],
+  { store, layers }: Pick<MachineParts, 'store' | 'layers'>,
+): Promise<void> {
+  const isMany = packed.toc.entries.length >= MANY;
+  const layer = await packed.keep(layers);
+  await store.refs.saveLayer(ref, layer);
+  if (isMany) await EarlierLayer.remember(actions, layer, store);
 }
 
-async function itemsOf(
-  { changes }: ChangeSet,
-  open: readonly OpenView[],
-  scratchDir: string,
-  earlier: EarlierLayer | undefined,
-): Promise<readonly PackItem[]> {
-  const items: PackItem[] = [];
-  for (const change of changes.values()) {
-    const item = itemOf(change, open, scratchDir, `file-${items.length}`, earlier);
-    items.push(item instanceof Promise ? await item : item); // mostly there is nothing to wait for, and there are many
-  }
-  return items;
-}
-
-function itemOf(
-  change: Change,
-  open: readonly OpenView[],
-  scratchDir: string,
-  name: string,
-  earlier: EarlierLayer | undefined,
-): PackItem | Promise<PackItem> {
-  if (change.kind === 'removed') return { entry: whiteoutEntry(change.path) };
-  const { entry, content } = change;
-  if (!content || entry.size === 0) return { entry };
-  switch (content.kind) {
-    case 'bytes':
-      return { entry, content: { kind: 'bytes', bytes: content.data } };
-    case 'archive':
-      return { entry, content: { kind: 'range', file: fromText(content.file), offset: content.offset } };
-    case 'view': {
-      const { digest } = content;
-      const found = digest === undefined ? undefined : earlier?.find(entry.path, digest);
-      if (found && digest !== undefined) return { entry, content: found, digest };
-      return contentOf(open[content.input]!, content.path, scratchDir, name).then((from) => ({
-        entry,
-        content: from,
-        ...(digest !== undefined && { digest }),
-      }));
-    }
-  }
+/** What follows a layer of these items while it is packed, if any. */
+export function copyFor(
+  items: readonly PackItem[],
+  isOfImage: boolean,
+  { beginCopy }: Pick<MachineParts, 'beginCopy'>,
+  opts: Cancel,
+): BeginCopy | undefined {
+  const isWorth = isOfImage && beginCopy && items.reduce((sum, { entry }) => sum + entry.size, 0) >= WORTH_A_COPY;
+  return isWorth ? (tar) => beginCopy(tar, opts) : undefined;
 }

@@ -4,7 +4,7 @@ import type { JobContext } from '../../job/context.js';
 import type { CopyAction, FileAction, FileOp, Vertex } from '../../llb/types.js';
 import { digestOf } from '../../oci/digest.js';
 import type { CacheMap, CacheMapInput, OpRunner } from '../../solver/types.js';
-import type { ContentSelection, FileOpRequest } from '../machine.js';
+import type { ContentSelection, FileOpAhead, FileOpRequest } from '../machine.js';
 import type { Machines } from '../machines.js';
 import type { OpResult } from './result.js';
 
@@ -20,6 +20,7 @@ export class FileRunner implements OpRunner<OpResult> {
   readonly #vertex: Vertex;
   readonly #machines: Machines;
   readonly #role: Pick<FileOpRequest, 'face' | 'isOfImage'>;
+  #ahead: FileOpAhead | undefined;
 
   constructor(op: FileOp, vertex: Vertex, machines: Machines, role: Pick<FileOpRequest, 'face' | 'isOfImage'>) {
     this.#op = op;
@@ -46,6 +47,9 @@ export class FileRunner implements OpRunner<OpResult> {
     return {
       selector: canonicalJson(selections as unknown as Json),
       contentDigest: async (result, job) => {
+        if (this.#vertex.inputs.length === 1) {
+          this.#ahead = await this.#machines.fileOpAhead(this.#op.actions, [result], this.#made, job);
+        }
         const digests = [];
         for (const selection of selections) {
           digests.push(await this.#machines.contentDigest(result, selection, job));
@@ -56,9 +60,20 @@ export class FileRunner implements OpRunner<OpResult> {
   }
 
   async exec(inputs: readonly OpResult[], job: JobContext): Promise<readonly OpResult[]> {
-    const made = { ...this.#role, description: this.#vertex.options.name };
-    const refs = await this.#machines.fileOp(this.#op.actions, inputs, made, job);
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const refs = await (ahead?.take() ?? this.#machines.fileOp(this.#op.actions, inputs, this.#made, job));
     return refs.map((ref) => ({ kind: 'ref', ref }));
+  }
+
+  async leave(): Promise<void> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    await ahead?.drop();
+  }
+
+  get #made(): Pick<FileOpRequest, 'face' | 'isOfImage' | 'description'> {
+    return { ...this.#role, description: this.#vertex.options.name };
   }
 }
 
