@@ -39,17 +39,23 @@ export async function measure([program, ...args]: readonly string[], opts: Measu
   return { seconds, output, peak: [...peaks.values()].reduce((sum, one) => sum + one, 0) };
 }
 
-/** The kernel's own high-water marks: between two samples nothing is missed but the end of a process. */
+/**
+ * The kernel's own high-water marks: between two samples nothing is missed but the end of a process. A child that has not
+ * executed anything yet still has its parent's arguments, and its parent's pages, which would be counted twice.
+ */
 function notePeaks(root: number, isOwn: (argv: readonly string[]) => boolean, peaks: Map<number, number>): void {
-  for (const pid of [root, ...below(root)]) {
-    const argv = readIfThere(`/proc/${pid}/cmdline`)?.split('\0');
-    if (!argv || !isOwn(argv)) continue;
+  const parents = below(root);
+  for (const [pid, parent] of [[root, undefined] as const, ...parents]) {
+    const cmdline = readIfThere(`/proc/${pid}/cmdline`);
+    if (!cmdline || !isOwn(cmdline.split('\0'))) continue;
+    if (parent !== undefined && cmdline === readIfThere(`/proc/${parent}/cmdline`)) continue;
     const kilobytes = Number(/^VmHWM:\s+(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
     peaks.set(pid, Math.max(peaks.get(pid) ?? 0, kilobytes * 1024));
   }
 }
 
-function below(root: number): readonly number[] {
+/** The processes below one, and their parents. */
+function below(root: number): ReadonlyMap<number, number> {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     const stat = /^\d+$/.test(name) ? readIfThere(`/proc/${name}/stat`) : undefined;
@@ -57,7 +63,7 @@ function below(root: number): readonly number[] {
   }
   const isBelow = (pid: number | undefined): boolean =>
     pid !== undefined && (parents.get(pid) === root || isBelow(parents.get(pid)));
-  return [...parents.keys()].filter(isBelow);
+  return new Map([...parents].filter(([pid]) => isBelow(pid)));
 }
 
 function readIfThere(file: string): string | undefined {
