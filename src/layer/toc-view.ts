@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type ByteString, toText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Digest } from '../oci/digest.js';
-import { applyEntry } from './apply-entry.js';
+import { applyEntry, type Applied } from './apply-entry.js';
 import { MergedTree, type TreeNode } from './merged-tree.js';
 import type { RefView, ViewEntry } from './ref-view.js';
 import type { Toc, TocEntry } from './toc.js';
@@ -18,13 +18,24 @@ export class TocView implements RefView {
   readonly #tree = new MergedTree();
   readonly #open: OpenContent;
 
-  /** `tocs`: lowest layer first. `rootMtime`: of the root, in seconds, if no layer says it. */
-  constructor(tocs: readonly Toc[], open: OpenContent, rootMtime = 0) {
+  /**
+   * `tocs`: lowest layer first. `rootMtime`: of the root, in seconds, if no layer says it. `onApplied`: told what each entry
+   * did.
+   */
+  constructor(
+    tocs: readonly Pick<Toc, 'entries'>[],
+    open: OpenContent,
+    rootMtime = 0,
+    onApplied?: (layer: number, entry: TocEntry, applied: Applied) => void,
+  ) {
     this.#open = open;
     const root = this.#tree.root.file;
     root.meta = { ...root.meta, mtime: rootMtime };
     for (const [layer, toc] of tocs.entries()) {
-      for (const entry of toc.entries) applyEntry(this.#tree, layer, entry, entry);
+      for (const entry of toc.entries) {
+        const applied = applyEntry(this.#tree, layer, entry, entry);
+        onApplied?.(layer, entry, applied);
+      }
     }
   }
 

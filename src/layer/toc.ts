@@ -212,7 +212,7 @@ export function serializeToc(toc: Toc): Buffer {
     const rows = toc.entries.slice(from, from + BATCH).map(rowText);
     parts.push(Buffer.from(`${from > 0 ? ',\n' : ''}${rows.join(',\n')}`));
   }
-  return Buffer.concat([...parts, Buffer.from('\n]\n')]);
+  return Buffer.concat([...parts, Buffer.from(LIST_END)]);
 }
 
 /** Rows that are text at the same time. */
@@ -307,6 +307,17 @@ export class TocFiles {
   }
 }
 
+/** False for what `parseToc` would not take, as far as its first line and its end show. */
+export function isWholeTable(content: Buffer): boolean {
+  const end = content.subarray(-LIST_END.length).toString('latin1');
+  return end === LIST_END && tocSize(content.subarray(0, TOC_HEAD_BYTES)) !== undefined;
+}
+
+/** The entry of the row that begins at `at` of a serialized table; undefined for a damaged one. */
+export function rowAt(content: Buffer, at: number): TocEntry | undefined {
+  return entryIn(content.toString('utf8', at, content.indexOf('\n', at)).replace(/,$/, ''));
+}
+
 /** Undefined for a line that is damaged: nothing is known of what follows. */
 function entryIn(line: string): TocEntry | undefined {
   try {
@@ -317,8 +328,9 @@ function entryIn(line: string): TocEntry | undefined {
   }
 }
 
-/** What stands between the first line and the list. */
+/** What stands between the first line and the list, and behind it. */
 const LIST = '\n[\n';
+const LIST_END = '\n]\n';
 
 function fromRow(row: Row): TocEntry {
   const [path, type, mode, uid, gid, size, mtime, hex, dataOffset, rare] = row;

@@ -159,6 +159,17 @@ export class LayerContent {
     }
   }
 
+  /** The table of contents as it was saved, of a layer that is known to unpack to its diffID; undefined when there is none. */
+  async knownTable(fact: LayerFact): Promise<Buffer | undefined> {
+    if (!(await this.#isKnown(fact))) return undefined;
+    try {
+      return await readFile(this.#store.paths.toc(fact.diffId));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
   async save(toc: Toc): Promise<void> {
     if (this.#store.access === 'read') return;
     const { paths, leaseId, holding } = this.#store;
@@ -291,11 +302,10 @@ export class LayerContent {
 
   /** The table that was kept for the diffID: only if the blob is known to unpack to that, whatever its image says. */
   async #load(fact: LayerFact): Promise<Toc | undefined> {
-    if (!(await this.#isKnown(fact))) return undefined;
+    const table = await this.knownTable(fact);
     try {
-      return parseToc(await readFile(this.#store.paths.toc(fact.diffId)));
+      return table && parseToc(table);
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
       if (error instanceof BuildError && error.code === 'STORE_INVALID') return undefined; // of another version: made anew
       throw error;
     }

@@ -4,9 +4,12 @@ import type { Cancel } from '../base/abort.js';
 import { fromText, type ByteString } from '../base/bytes.js';
 import type { PackContent } from '../layer/pack.js';
 import type { RefView } from '../layer/ref-view.js';
-import type { Toc, TocEntry } from '../layer/toc.js';
-import { TocView } from '../layer/toc-view.js';
+import { PartView, ShapeFinder, type StackShape } from '../layer/part-view.js';
+import { parseToc, type Toc, type TocEntry } from '../layer/toc.js';
+import { TocRows } from '../layer/toc-rows.js';
+import { TocView, type OpenContent } from '../layer/toc-view.js';
 import { isPlainLayer } from '../oci/descriptor.js';
+import { digestOf, hexOf } from '../oci/digest.js';
 import { facesOf, type LayerFact } from '../store/refs.js';
 import type { Store } from '../store/store.js';
 import type { ContextViews } from './context/context-views.js';
@@ -82,11 +85,10 @@ export class RefViews {
   }
 
   async #overLayers(layers: readonly LayerFact[], rootMtime: number, opts: OpenOptions): Promise<OpenView> {
-    const tocs: Toc[] = [];
-    for (const layer of layers) {
-      tocs.push(await (opts.namesOnly ? this.#layers.names(layer, opts) : this.#layers.toc(layer, opts)));
-    }
-    const view = new TocView(tocs, (index, entry) => this.#fileOf(layers[index]!, entry, opts), rootMtime);
+    const open: OpenContent = (index, entry) => this.#fileOf(layers[index]!, entry, opts);
+    const view = opts.namesOnly
+      ? await this.#names(layers, open, rootMtime, opts)
+      : new TocView(await this.#tocs(layers, opts), open, rootMtime);
     return {
       view,
       locate: async (at) => {
@@ -99,6 +101,47 @@ export class RefViews {
       },
       [Symbol.dispose]: () => undefined,
     };
+  }
+
+  async #tocs(layers: readonly LayerFact[], opts: Cancel): Promise<readonly Toc[]> {
+    const tocs: Toc[] = [];
+    for (const layer of layers) tocs.push(await this.#layers.toc(layer, opts));
+    return tocs;
+  }
+
+  /** For a few names: of a stack that was seen whole before, no more is looked at than they need. */
+  async #names(
+    layers: readonly LayerFact[],
+    open: OpenContent,
+    rootMtime: number,
+    opts: Cancel,
+  ): Promise<TocView | PartView> {
+    const { records } = this.#store;
+    const name = stackFact(layers);
+    const shape = shapeIn(await records.fact(name), layers.length);
+    const tables = shape && (await this.#tables(layers));
+    if (tables) {
+      const whole = (): TocView => new TocView(tables.map(parseToc), open, rootMtime);
+      const rows = tables.map((table) => TocRows.in(table));
+      if (rows.every((one) => one !== undefined)) return new PartView(rows, shape, whole, open, rootMtime);
+    }
+    const found = new ShapeFinder();
+    const tocs: Toc[] = [];
+    for (const layer of layers) tocs.push(await this.#layers.names(layer, opts));
+    const view = new TocView(tocs, open, rootMtime, (...one) => found.note(...one));
+    const seen = found.shape(layers.length);
+    if (seen) await records.saveFact(name, seen);
+    return view;
+  }
+
+  async #tables(layers: readonly LayerFact[]): Promise<readonly Buffer[] | undefined> {
+    const tables: Buffer[] = [];
+    for (const layer of layers) {
+      const table = await this.#layers.knownTable(layer);
+      if (!table) return undefined;
+      tables.push(table);
+    }
+    return tables;
   }
 
   async *#fileOf(layer: LayerFact, entry: TocEntry, opts: Cancel): AsyncGenerator<Buffer, void, undefined> {
@@ -114,6 +157,22 @@ export class RefViews {
     }
     return layers;
   }
+}
+
+/** Name under which is remembered what was found out about a stack; it goes with the uppermost layer. */
+function stackFact(layers: readonly LayerFact[]): string {
+  const diffIds = layers.map(({ diffId }) => diffId);
+  return `stack-${hexOf(digestOf(diffIds.join('\n')))}-${hexOf(diffIds.at(-1)!)}`;
+}
+
+function shapeIn(fact: unknown, layers: number): StackShape | undefined {
+  const { entangled, tops } = (fact ?? {}) as { readonly entangled?: unknown; readonly tops?: unknown };
+  if (!isNames(entangled) || !Array.isArray(tops) || tops.length !== layers) return undefined;
+  return tops.every(isNames) ? { entangled, tops } : undefined;
+}
+
+function isNames(value: unknown): value is readonly ByteString[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }
 
 /** Where the bytes of a file lie; those that lie nowhere by themselves are written to `scratchDir` first. */

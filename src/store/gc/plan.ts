@@ -119,6 +119,7 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
       case 'zstd':
       case 'uncompressed':
       case 'epoch':
+      case 'stack':
         return hasLayer(rest);
       case 'tree':
         return reach.trees.has(rest);
