@@ -148,17 +148,6 @@ export class LayerContent {
     await this.#store.records.saveFact(unpackedFact(fact), { diffId: fact.diffId });
   }
 
-  /** The table of contents of a layer that lies plain, as it was saved; undefined when there is none. */
-  async savedToc({ diffId, blob }: LayerFact): Promise<Buffer | undefined> {
-    if (!isPlainLayer(blob.mediaType) || blob.digest !== (diffId as string)) return undefined;
-    try {
-      return await readFile(this.#store.paths.toc(diffId));
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
-  }
-
   /** The table of contents as it was saved, of a layer that is known to unpack to its diffID; undefined when there is none. */
   async knownTable(fact: LayerFact): Promise<Buffer | undefined> {
     if (!(await this.#isKnown(fact))) return undefined;

@@ -32,7 +32,7 @@ export class EarlierLayer {
   ): Promise<EarlierLayer | undefined> {
     const layer = layerIn(await store.records.fact(factOf(actions)));
     if (!layer || !(await store.blobs.has(layer.blob, opts))) return undefined;
-    const table = await layers.savedToc(layer);
+    const table = await layers.knownTable(layer);
     const files = table && TocFiles.in(table);
     return files && new EarlierLayer(fromText(store.blobs.path(layer.blob.digest)), files);
   }
