@@ -10,6 +10,8 @@ import { loadNetworkMode, networkModeOf } from './network-mode.js';
 import { Machines } from '../worker/machines.js';
 import { WorkerProcess } from '../worker/process/client.js';
 
+type BeginCopy = NonNullable<MachineParts['beginCopy']>;
+
 export interface OpenMachinesOptions {
   readonly store: Store;
   readonly job: JobContext;
@@ -37,7 +39,11 @@ export function openMachines(options: OpenMachinesOptions): Machines {
     contexts,
     layers,
     trustHostCa,
-    here: new LocalMachine(store, undefined, { contexts, layers, beginCopy: options.beginCopy }),
+    here: new LocalMachine(store, undefined, {
+      contexts,
+      layers,
+      ...(options.beginCopy && { beginCopy: rememberingMeanwhile(options.beginCopy, contexts) }),
+    }),
     ...(options.onWait && { onWait: options.onWait }),
     workerKind: () => workerKind(store, isolation, job),
     startWorker: async () => {
@@ -57,4 +63,18 @@ export function openMachines(options: OpenMachinesOptions): Machines {
       }
     },
   });
+}
+
+/** While the other form of a layer is waited for, there is time to write down what was found out about local directories. */
+function rememberingMeanwhile(begin: BeginCopy, contexts: ContextViews): BeginCopy {
+  return async (tar, opts) => {
+    const copy = await begin(tar, opts);
+    return (
+      copy && {
+        wrote: (bytes) => copy.wrote(bytes),
+        abandon: async () => await copy.abandon(),
+        finish: async (layer) => void (await Promise.all([copy.finish(layer), contexts.remember()])),
+      }
+    );
+  };
 }

@@ -8,6 +8,8 @@ const RECORD = 512;
  */
 const LEAST = 128 * 1024;
 export const MOST = 512 * 1024;
+/** Bytes that a block is filled by at a time: what lies behind its end is copied again. */
+const STEP = 64 * 1024;
 /** One record in so many ends a block, so that blocks are twice `LEAST` on average. */
 const CUTS = LEAST / RECORD;
 /** Every so many bytes of a record decide: no power of two, as the lengths of lines in tables are. */
@@ -40,7 +42,12 @@ export class BlockCutter {
     let [filled, looked] = [0, 0];
     for await (const chunk of source) {
       for (let at = 0; at < chunk.length;) {
-        const count = chunk.copy(buffer, WINDOW + filled, at, at + MOST - filled);
+        const count = chunk.copy(
+          buffer,
+          WINDOW + filled,
+          at,
+          at + Math.min(MOST, Math.max(LEAST, filled + STEP)) - filled,
+        );
         at += count;
         filled += count;
         for (;;) {

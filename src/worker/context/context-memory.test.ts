@@ -95,6 +95,25 @@ test('an unchanged file is not read again, and its bytes are compared when they 
   expect(new ContextViews(files()).view(input()).contentDigest('f')).toBe(digestOf('one'));
 });
 
+test('what is found out after something was remembered is remembered as well', async () => {
+  mkdirSync(at('d'));
+  mkdirSync(at('e'));
+  for (const name of ['d/f', 'e/g']) writeFileSync(at(name), name);
+  const views = new ContextViews(files(), LATER);
+  await views.contentDigest(input(), { ...ALL, paths: ['/d'] }, { signal });
+  await views.remember();
+  const first = files().read(input())!;
+  await views.remember();
+  expect(files().read(input())!.equals(first)).toBe(true);
+  await views.contentDigest(input(), { ...ALL, paths: ['/e'] }, { signal });
+  await views.remember();
+  expect([...decodeRecord(files().read(input())!)!.memos.keys()].map((key) => JSON.parse(key).paths)).toEqual([
+    ['/d'],
+    ['/e'],
+  ]);
+  expect(new ContextViews(files()).view(input()).knownDigest('d/f')).toBe(digestOf('d/f'));
+});
+
 test('the digest of a selection is recalled where all that it was made from is as it was', async () => {
   mkdirSync(at('d/e'), { recursive: true });
   mkdirSync(at('other'));

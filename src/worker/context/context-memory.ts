@@ -36,6 +36,11 @@ export class ContextMemory {
     this.#memos = new Map(this.#before?.memos);
   }
 
+  /** How many selections this build has added. */
+  get noted(): number {
+    return this.#fresh.length;
+  }
+
   files(): KnownFiles | undefined {
     return this.#before?.files();
   }

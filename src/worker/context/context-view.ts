@@ -115,19 +115,18 @@ export class ContextView implements RefView {
     return digest;
   }
 
-  /** Where the bytes of a file are to be read. */
+  /** Where the bytes of a regular file are to be read. */
   locate(at: ByteString): PackContent {
-    const found = this.#spool && this.#find(at);
-    const offset = found?.dir.spooled.get(found.index);
+    const { dir, index } = this.#find(at)!;
+    const offset = dir.spooled.get(index);
     if (offset !== undefined && this.#spool!.flush()) {
       return { kind: 'range', file: fromText(this.#spool!.file), offset, isHashed: true };
     }
     const host = this.hostPath(at);
     const file = typeof host === 'string' ? fromText(host) : fromBytes(host);
     // What is known of its bytes, they must hash to.
-    return this.knownDigest(at) === undefined
-      ? { kind: 'file', file, seen: this.#identity(at) }
-      : { kind: 'file', file };
+    const isKnown = this.#expected.has(at) || this.#digestOf(dir, parentOf(at), index) !== undefined;
+    return isKnown ? { kind: 'file', file } : { kind: 'file', file, seen: identityIn(dir.listing, index) };
   }
 
   /** What a file hashed to that was read as `locate` says. */
@@ -200,9 +199,7 @@ export class ContextView implements RefView {
     if (!found || this.lstat(at)?.type !== 'file') {
       throw new BuildError('PATH_NOT_FOUND', `\`${shown(at)}\` is not a regular file`);
     }
-    const { rows } = found.dir.listing;
-    const row = found.index * STAT_ROW;
-    return { ino: rows[row + INO]!, size: sizeOf(rows, row), mtimeMs: rows[row + MTIME]! };
+    return identityIn(found.dir.listing, found.index);
   }
 
   #find(at: ByteString): { readonly dir: SeenDir; readonly index: number } | undefined {
@@ -280,6 +277,11 @@ export class ContextView implements RefView {
       });
     }
   }
+}
+
+function identityIn({ rows }: DirListing, index: number): SeenFile {
+  const row = index * STAT_ROW;
+  return { ino: rows[row + INO]!, size: sizeOf(rows, row), mtimeMs: rows[row + MTIME]! };
 }
 
 function touch(at: ByteString, touched: Set<ByteString>): void {

@@ -29,6 +29,8 @@ interface OpenContext {
   readonly input: ContextInput;
   readonly view: ContextView;
   readonly memory: ContextMemory | undefined;
+  /** How many selections were known when it was last written down what is known. */
+  remembered: number;
 }
 
 /** The local directories of a job, each read and hashed once. */
@@ -75,10 +77,13 @@ export class ContextViews {
     return this.#contexts.get(input.name)?.view.knownDigests() ?? {};
   }
 
-  /** Keeps what was found out for the next build. */
+  /** Keeps what was found out for the next build. May be called at any time, and does nothing when there is nothing new. */
   async remember(): Promise<void> {
-    for (const { input, view, memory } of this.#contexts.values()) {
-      const bytes = memory?.encode(view);
+    for (const context of this.#contexts.values()) {
+      const { input, view, memory, remembered } = context;
+      if (!memory || memory.noted === remembered) continue;
+      context.remembered = memory.noted;
+      const bytes = memory.encode(view);
       if (bytes) await this.#files?.write(input, bytes);
     }
   }
@@ -99,7 +104,7 @@ export class ContextViews {
         spool: this.#spool,
         now: this.#now,
       });
-      this.#contexts.set(input.name, (context = { input, view, memory }));
+      this.#contexts.set(input.name, (context = { input, view, memory, remembered: -1 }));
     }
     return context;
   }
