@@ -1,6 +1,7 @@
-import type { Vertex, VertexDigest } from '../llb/types.js';
+import type { Edge, Vertex, VertexDigest } from '../llb/types.js';
 import { topological } from '../llb/vertex.js';
-import type { Face } from './machine.js';
+import type { ContentSelection, Face } from './machine.js';
+import { selectionOf } from './ops/file.js';
 
 /**
  * Which face of each vertex's change is wanted first: a tree for whatever a process will stand on, or be mounted into
@@ -36,6 +37,25 @@ export function stepsOfImage(target: Vertex): ReadonlySet<VertexDigest> {
   const steps = new Set<VertexDigest>();
   for (let at: Vertex | undefined = target; at; at = below(at)) steps.add(at.digest);
   return steps;
+}
+
+/** What file ops take from the root of each step. */
+export function copiedFromSteps(target: Vertex): ReadonlyMap<VertexDigest, readonly ContentSelection[]> {
+  const copied = new Map<VertexDigest, ContentSelection[]>();
+  for (const { op, inputs } of topological(target)) {
+    if (op.kind !== 'file') continue;
+    for (const { secondaryInput, action } of op.actions) {
+      const source = inputs[secondaryInput];
+      if (action.type !== 'copy' || !source || !isRootOfStep(source)) continue;
+      const { digest } = source.vertex;
+      copied.set(digest, [...(copied.get(digest) ?? []), selectionOf(action)]);
+    }
+  }
+  return copied;
+}
+
+function isRootOfStep({ vertex: { op }, output }: Edge): boolean {
+  return op.kind === 'exec' && op.mounts.find(({ dest }) => dest === '/')?.output === output;
 }
 
 /** What a step's root is made of, down to the step before. */

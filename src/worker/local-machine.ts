@@ -14,6 +14,7 @@ import type { NetworkReport, RunNetworks } from '../executor/network/run-network
 import type { PackedCopy } from './layer-writer.js';
 import { openNetworks } from './exec/open-networks.js';
 import { removeWork } from './exec/chroot-support.js';
+import { SeenBelow } from './exec/look-ahead.js';
 import { runExec } from './exec/run-exec.js';
 import { runThrowAway } from './exec/run-image.js';
 import { exportTree } from './export-tree.js';
@@ -51,6 +52,8 @@ export interface MachineParts {
   readonly kind: WorkerKind | undefined;
   /** Absent in a process that is no worker. */
   readonly networks: RunNetworks | undefined;
+  /** Absent in a process that is no worker. */
+  readonly below: SeenBelow | undefined;
   /** Follows the file, by its descriptor, that a layer of the job's image is packed into, for the form in which it will leave. */
   readonly beginCopy: ((tar: number, opts: Cancel) => Promise<PackedCopy | undefined>) | undefined;
 }
@@ -81,7 +84,7 @@ export class LocalMachine implements Machine {
     const trees = kind && openTrees(kind, { store, layers, onProgress: worker?.onProgress });
     const networks = kind && openNetworks(kind, store, worker);
     const views = new RefViews(store, layers, contexts, trees);
-    this.#parts = { store, layers, trees, kind, networks, views, beginCopy };
+    this.#parts = { store, layers, trees, kind, networks, views, beginCopy, below: kind && new SeenBelow() };
   }
 
   /**
@@ -127,7 +130,9 @@ export class LocalMachine implements Machine {
   async contentDigest({ input, selection }: ContentRequest, opts: Cancel): Promise<Digest> {
     if (input.kind === 'context') return await this.#contexts.contentDigest(input, selection, opts);
     using open = await this.#parts.views.openRef(input.ref, opts);
-    return await contentDigest(open.view, selection, opts);
+    const { below, trees } = this.#parts;
+    const view = below ? await below.over(input.ref, open.view, trees, opts) : open.view;
+    return await contentDigest(view, selection, opts);
   }
 
   async exportTree(request: ExportTreeRequest, opts: Cancel): Promise<void> {
@@ -160,10 +165,11 @@ export type TreeParts = MachineParts & {
   readonly trees: Trees;
   readonly kind: WorkerKind;
   readonly networks: RunNetworks;
+  readonly below: SeenBelow;
 };
 
 function withTrees(parts: MachineParts): TreeParts {
-  const { trees, kind, networks } = parts;
-  if (!trees || !kind || !networks) throw new Error('this process has no trees');
-  return { ...parts, trees, kind, networks };
+  const { trees, kind, networks, below } = parts;
+  if (!trees || !kind || !networks || !below) throw new Error('this process has no trees');
+  return { ...parts, trees, kind, networks, below };
 }

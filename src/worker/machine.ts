@@ -52,6 +52,8 @@ export interface ExecRequest {
   readonly inputs: readonly OpInput[];
   readonly vertex: VertexDigest;
   readonly now: number;
+  /** What steps of the job will read of the result. */
+  readonly copied: readonly ContentSelection[];
   /** Other steps of the job stand on the same root. */
   readonly branches: boolean;
   readonly trustHostCa: boolean;

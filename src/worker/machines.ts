@@ -89,13 +89,14 @@ export class Machines {
   async exec(
     op: ExecOp,
     inputs: readonly OpResult[],
-    { vertex, branches }: Pick<ExecRequest, 'vertex' | 'branches'>,
+    { vertex, branches, copied }: Pick<ExecRequest, 'vertex' | 'branches' | 'copied'>,
     job: JobContext,
   ): Promise<readonly RefId[]> {
     const request = {
       op,
       vertex,
       branches,
+      copied,
       now: job.now(),
       inputs: inputs.map((input) => this.#input(input, job, true)),
       trustHostCa: this.#options.trustHostCa,

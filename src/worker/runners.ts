@@ -2,7 +2,7 @@ import { BuildError } from '../base/errors.js';
 import type { Vertex, VertexDigest } from '../llb/types.js';
 import type { RefStore } from '../store/refs.js';
 import type { OpRunner } from '../solver/types.js';
-import type { Face } from './machine.js';
+import type { ContentSelection, Face } from './machine.js';
 import type { Machines } from './machines.js';
 import { ExecRunner } from './ops/exec.js';
 import { FileRunner } from './ops/file.js';
@@ -15,13 +15,15 @@ export interface Plan {
   readonly faces: ReadonlyMap<VertexDigest, Face>;
   readonly branching: ReadonlySet<VertexDigest>;
   readonly ofImage: ReadonlySet<VertexDigest>;
+  /** What file ops read of a vertex's result. */
+  readonly copied: ReadonlyMap<VertexDigest, readonly ContentSelection[]>;
 }
 
 /** The behaviour of each kind of op on this machine. A new kind of op is a new file in `ops/` and a line here. */
 export function opRunners(
   machines: Machines,
   sources: Sources,
-  { faces, branching, ofImage }: Plan,
+  { faces, branching, ofImage, copied }: Plan,
   refs: RefStore,
 ): (vertex: Vertex) => OpRunner<OpResult> {
   return (vertex) => {
@@ -37,7 +39,12 @@ export function opRunners(
           isOfImage: ofImage.has(vertex.digest),
         });
       case 'exec':
-        return new ExecRunner(op, vertex, branching.has(vertex.digest), machines);
+        return new ExecRunner(
+          op,
+          vertex,
+          { branches: branching.has(vertex.digest), copied: copied.get(vertex.digest) ?? [] },
+          machines,
+        );
       case 'merge':
         return new MergeRunner(vertex, refs);
       case 'diff':

@@ -91,9 +91,43 @@ describe('the cache', () => {
   });
 
   test('two builds at once in one store both succeed, with the same result', async ({ work }) => {
-    work.dockerfile('FROM busybox\nRUN sleep 0.3; echo a > /a\nRUN echo b > /b\n');
+    work.dockerfile('FROM busybox\nRUN sleep 0.2; echo a > /a\nRUN echo b > /b\n');
     const [one, two] = await Promise.all([work.build(['-t', 'one']), work.build(['-t', 'two'])]);
     expect([one.stdout, two.stdout]).toEqual([expect.stringMatching(/^sha256:/), expect.stringMatching(/^sha256:/)]);
     expect((await work.build()).ran).toEqual([]);
+  });
+
+  test('whatever a step did to what is copied from it, the copy is what it left', async ({ work }) => {
+    work.write({ 'd/x/f': '1', 'd/x/g': '1', 'd/x/sub/deep': '1', 'd/y/f': '2', 'd/y/h': '2', 'd/z': '3' });
+    const told = `(stat -c '%n %a %F %N' $(find . | sort) && cat $(find . -type f | sort))`;
+    work.dockerfile(`FROM busybox AS a
+COPY d /d
+ARG CHANGE
+RUN sleep 0.2 && cd /d && eval "$CHANGE" && ${told} > /told
+FROM busybox
+COPY --from=a /d /d
+COPY --from=a /told /
+RUN cd /d && ${told} | cmp - /told
+`);
+    const changes = [
+      'true',
+      'echo 2 > x/f',
+      'rm x/f',
+      'rm -r x',
+      'rm -r x/sub && mkdir x/sub',
+      'rm -r x && mkdir x && echo 1 > x/f',
+      'mv x w',
+      'mv x w && mkdir x && echo 3 > x/g',
+      'mv x/sub y/sub',
+      'rm -r x && mv y x',
+      'rm -r x && ln -s y x',
+      'rm x/f && ln x/g x/f',
+      'chmod 700 x/sub',
+      'mkdir -p x/new && echo 1 > x/new/f',
+      'rm z && mkdir z && echo 1 > z/f',
+    ];
+    for (const change of changes) await work.build([`--build-arg=CHANGE=${change}`]);
+    const again = await work.build([`--build-arg=CHANGE=sleep 0.1`]);
+    expect(again.cached).toContain('COPY --from=a /d /d');
   });
 });

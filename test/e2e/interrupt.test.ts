@@ -119,7 +119,7 @@ describe('processes that do not want to end are gone with the build', { timeout:
 
   test('kill -9 of the worker: an error that says so', async ({ work }) => {
     const stubborn = await start(work);
-    const workers = processesOf(stubborn.nap, stubborn.nap).filter((line) => /^\d+ \S*node .*worker\.js$/.test(line));
+    const workers = processesOf(stubborn.nap, stubborn.nap).filter((line) => /^\d+ \S*node .*worker\.cjs$/.test(line));
     expect(workers).toHaveLength(1);
     process.kill(Number.parseInt(workers[0]!, 10), 'SIGKILL');
     const ended = await withinBound(stubborn);

@@ -10,6 +10,7 @@ import type { ExecRequest, MachineOptions, RefId } from '../machine.js';
 import { notStarted, RunFailedError } from '../run-failed.js';
 import type { ActiveTree } from '../trees/types.js';
 import { executorFor } from './executor-for.js';
+import { lookAhead } from './look-ahead.js';
 import { beginNetwork } from './network-for.js';
 import { requireUser } from './one-id-limits.js';
 import { watchOutput } from './watched-output.js';
@@ -31,9 +32,11 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   const spec = await runSpec(request, tree, support.dir, { network: lent.network, mounts });
   requireUser(spec.user, parts.kind);
   const output = watchOutput(opts.onOutput, parts.kind);
+  await using ahead = lookAhead(parent, request.copied, parts, opts);
   const status = await inTree(tree, () =>
     starting(op.meta.args, () => support.executor.run(spec, { ...opts, onOutput: output.onOutput })),
   );
+  const seen = await ahead.end();
   lent.check();
   if (status.kind === 'killed') throw new RunFailedError(137, status.signal, op.meta.args);
   if (status.code !== 0) {
@@ -45,6 +48,7 @@ export async function runExec(request: ExecRequest, parts: TreeParts, opts: Mach
   const description = `mount / from exec ${op.meta.args.join(' ')}`;
   await tree.commit(id, opts);
   await refs.save({ id, createdAt: now, description, ...(parent !== null && { parent }) });
+  if (seen) parts.below.add(id, seen);
   return [id];
 }
 

@@ -3,6 +3,7 @@ import type { JobContext } from '../../job/context.js';
 import type { ExecOp, Vertex } from '../../llb/types.js';
 import { digestOf } from '../../oci/digest.js';
 import type { CacheMap, CacheMapInput, OpRunner } from '../../solver/types.js';
+import type { ExecRequest } from '../machine.js';
 import type { Machines } from '../machines.js';
 import type { OpResult } from './result.js';
 
@@ -13,11 +14,11 @@ const OP_VERSION = 1;
 export class ExecRunner implements OpRunner<OpResult> {
   readonly #op: ExecOp;
   readonly #vertex: Vertex;
-  readonly #branches: boolean;
+  readonly #role: Pick<ExecRequest, 'branches' | 'copied'>;
   readonly #machines: Machines;
 
-  constructor(op: ExecOp, vertex: Vertex, branches: boolean, machines: Machines) {
-    this.#branches = branches;
+  constructor(op: ExecOp, vertex: Vertex, role: Pick<ExecRequest, 'branches' | 'copied'>, machines: Machines) {
+    this.#role = role;
     this.#op = op;
     this.#vertex = vertex;
     this.#machines = machines;
@@ -47,7 +48,7 @@ export class ExecRunner implements OpRunner<OpResult> {
   }
 
   async exec(inputs: readonly OpResult[], job: JobContext): Promise<readonly OpResult[]> {
-    const given = { vertex: this.#vertex.digest, branches: this.#branches };
+    const given = { vertex: this.#vertex.digest, ...this.#role };
     const refs = await this.#machines.exec(this.#op, inputs, given, job);
     return refs.map((ref) => ({ kind: 'ref', ref }));
   }

@@ -61,6 +61,7 @@ export class StackedTrees implements Trees {
   readonly #lackDevices = new Set<string>();
   readonly #unpacking = new OnceMap<string, TreeFact>();
   readonly #ahead: TreesAhead;
+  readonly changesOf: Trees['changesOf'];
 
   constructor({ store, layers, dialect, stacking, keepsLayers, owners, onProgress }: StackedTreesOptions) {
     this.#store = store;
@@ -72,6 +73,7 @@ export class StackedTrees implements Trees {
     this.partsLinks = stacking.partsLinks;
     this.#keepsLayers = keepsLayers;
     this.#owners = owners;
+    if (stacking.marks !== 'fuse' && owners === 'on-disk') this.changesOf = (...args) => this.#changesOf(...args);
     this.#ahead = new TreesAhead({
       known: (ref) => store.refs.treeFact(ref, dialect),
       workDir: () => this.workDir(),
@@ -146,6 +148,10 @@ export class StackedTrees implements Trees {
     const lacksDevices = unpacker.finish().skippedDevices.length > 0;
     this.#stacking.prepare(dir, opts);
     return { dir, lacksDevices, found };
+  }
+
+  async #changesOf(ref: string, opts: Cancel): Promise<string> {
+    return this.path((await this.ensure(ref, opts)).at(-1)!);
   }
 
   /** Not where what trees show depends on layers, which are not there yet. */

@@ -52,6 +52,11 @@ export interface Trees {
    * asked for. Nothing of it is to be seen before that. Absent where it is not possible.
    */
   readonly unpackAhead?: (layers: readonly ComingLayer[], opts: Cancel) => Promise<void>;
+  /**
+   * The directory that holds the changes of a ref, as overlayfs has them: whatever it lacks, the ref shows as its parent does.
+   * Absent where trees are anything else, or show less than the refs have.
+   */
+  readonly changesOf?: ((ref: string, opts: Cancel) => Promise<string>) | undefined;
   /** A folder of this job on the file system of the trees; gone when it is disposed of, or swept with the job. */
   workDir(): { readonly dir: string; [Symbol.dispose](): void };
 }
