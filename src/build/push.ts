@@ -136,9 +136,9 @@ class ImagePush {
   async run(job: JobContext): Promise<readonly Pushed[]> {
     const { blobs } = this.#store;
     const image = await this.#toForm(job);
-    if (!image) return await this.#destinations.send(this.#target, blobs, [], job);
+    if (!image) return await this.#destinations.send(this.#target, blobs, { sent: [] }, job);
     const { root, layers } = await this.#formed(image, job);
-    return await this.#destinations.send(root, blobs, layers, job);
+    return await this.#destinations.send(root, blobs, { sent: layers }, job);
   }
 
   /** The image, if its layers are not to be sent as they are. */

@@ -9,10 +9,11 @@ import { attestExport } from './provenance/attest-export.js';
 import { rewriteTimestamps } from './rewrite-timestamp.js';
 import type { ExportContext, ImageForm } from './types.js';
 
-/** Brings layers into a form, and where they are needed. */
+/** Brings layers into a form, and where they are needed. `config`: of the image, in the store, to be brought there as well. */
 export type FormLayers = (
   layers: readonly ResultLayer[],
   options: CompressionOptions,
+  config: Descriptor,
 ) => Promise<readonly Descriptor[]>;
 
 /**
@@ -29,14 +30,15 @@ export async function formImage(
   const { store } = context;
   const { built, made } = await timedImage(context, form, job);
   const annotations = [...context.annotations, ...form.annotations];
-  const layers = await formLayers(built.layers, {
+  const isDocker = form.mediaTypes === 'docker';
+  const config = isDocker ? { ...made.config, mediaType: mediaTypes.dockerConfig } : made.config;
+  const compression: CompressionOptions = {
     type: form.compression,
     level: form.compressionLevel,
     force: form.forceCompression,
     mediaTypes: form.mediaTypes,
-  });
-  const isDocker = form.mediaTypes === 'docker';
-  const config = isDocker ? { ...made.config, mediaType: mediaTypes.dockerConfig } : made.config;
+  };
+  const layers = await formLayers(built.layers, compression, config);
   const ofManifest = annotationsAt('manifest', annotations, built.config);
   if (isDocker && Object.keys(ofManifest).length > 0) {
     const text = "annotations of the manifest are left out: with `oci-mediatypes=false` it is Docker's, which has none";

@@ -4,7 +4,8 @@ import { compressLayers } from './compress-layers.js';
 import { formImage } from './form-image.js';
 import { targetOf, type MadeImage } from './make-image.js';
 import { PushDestinations } from './push-destinations.js';
-import { pushLayers } from './push-layers.js';
+import type { Repository } from '../registry/types.js';
+import { pushLayersAndConfig } from './push-layers.js';
 import type { ExportContext, Exported, Exporter, ImageOutput } from './types.js';
 
 /**
@@ -56,13 +57,19 @@ export class ImageExporter implements Exporter {
       byDigest: pushByDigest,
       keepsImmutable,
     });
+    let isNewTo: readonly Repository[] = [];
     const image = await formImage(
       context,
       this.#spec,
       names.map(withDefaultTag),
-      async (layers, options) => await pushLayers(layers, options, store, destinations.repositories, job),
+      async (...form) =>
+        await pushLayersAndConfig(...form, store, destinations.repositories, (sinks) => (isNewTo = sinks), job),
       job,
     );
-    return { image, pushed: await destinations.send(targetOf(image), store.blobs, image.layers, job) };
+    const sent = [...image.layers, image.config];
+    return {
+      image,
+      pushed: await destinations.send(targetOf(image), store.blobs, { sent, isNewTo, hasNoSubject: true }, job),
+    };
   }
 }

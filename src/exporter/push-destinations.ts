@@ -36,6 +36,15 @@ interface Destination {
   readonly tags: readonly string[];
 }
 
+/** What was brought to the destinations before the rest of an image. */
+export interface AlreadySent {
+  readonly sent: readonly Descriptor[];
+  /** Repositories that had a part of it not: there can be no manifest of it. */
+  readonly isNewTo?: readonly Repository[];
+  /** The root has no subject, which a registry would have to be told of apart: whoever has it under a tag has all. */
+  readonly hasNoSubject?: boolean;
+}
+
 interface PushName {
   readonly name: Pick<Reference, 'registry' | 'repository'>;
   /** None for a push by digest. */
@@ -107,19 +116,19 @@ export class PushDestinations {
   }
 
   /**
-   * Sends `root` with all that it leads to, but for `alreadySent`, and then moves the tags: to all destinations at the
+   * Sends `root` with all that it leads to, but for what was sent, and then moves the tags: to all destinations at the
    * same time. The first failure ends the rest.
    */
   async send(
     root: Descriptor,
     source: ContentSource,
-    alreadySent: readonly Descriptor[],
+    already: AlreadySent,
     job: JobContext,
   ): Promise<readonly Pushed[]> {
     const pushed = await allOrAbort(
       job.signal,
       this.#all.map((destination) => async (signal) => {
-        const tags = await this.#sendTo(destination, root, source, alreadySent, { ...job, signal });
+        const tags = await this.#sendTo(destination, root, source, already, { ...job, signal });
         return destination.tags.length > 0 && tags.length === 0 ? [] : namesOf({ ...destination, tags }, root.digest);
       }),
     );
@@ -131,17 +140,22 @@ export class PushDestinations {
     { repository, tags }: Destination,
     root: Descriptor,
     source: ContentSource,
-    layers: readonly Descriptor[],
+    already: AlreadySent,
     job: JobContext,
   ): Promise<readonly string[]> {
-    const sent = new Set<string>(layers.map(({ digest }) => digest));
+    const sent = new Set<string>(already.sent.map(({ digest }) => digest));
     const origins = new Origins(this.#store.records);
     const only = ({ digest }: Descriptor): boolean => !sent.has(digest);
-    const { copied } = await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only });
-    for (const { digest } of layers) await origins.remember(digest, repository);
+    const isThere = !already.isNewTo?.includes(repository) && (await repository.has(root, job));
+    // A registry that is given a manifest under a tag has it under its digest as well; unless the tag must not be moved.
+    const leavesRoot = (already.hasNoSubject ?? false) && tags.length > 0 && !this.#keepsImmutable;
+    if (!isThere) {
+      await copyGraph(source, repository, root, { job, doing: 'pushing', sinkIsClosed: true, only, leavesRoot });
+    }
+    for (const { digest } of already.sent) await origins.remember(digest, repository);
     const standing: string[] = [];
     for (const tag of tags) {
-      const stands = copied.blobs === 0 && (await digestAt(repository, tag, job)) === root.digest;
+      const stands = isThere && (await digestAt(repository, tag, job)) === root.digest;
       if (stands || (await this.#move(tag, repository, root, source, job))) standing.push(tag);
     }
     return standing;

@@ -20,6 +20,8 @@ export interface ContentSource {
 export interface PutOptions extends Cancel {
   /** Called now and then with the bytes that have arrived so far; may go back when something is tried again. */
   readonly onProgress?: (current: number) => void;
+  /** It was made just now, so it is hardly there: to ask first would only take time. */
+  readonly isNew?: boolean;
 }
 
 /** Where bytes go by digest. */

@@ -189,7 +189,7 @@ export class RegistryRepository implements Repository {
   }
 
   async #putBlob(target: Descriptor, source: ContentSource, opts: PutOptions): Promise<void> {
-    if (await this.#hasStill(target, opts)) return;
+    if (!opts.isNew && (await this.#hasStill(target, opts))) return;
     const { origins, habits, timing } = this.#options;
     const known = (await origins?.(target.digest)) ?? [];
     await uploadBlob(await this.#options.endpoint(), target, source, {

@@ -22,6 +22,8 @@ export interface CopyGraphOptions {
    * asked for. Not so for a store: it may hold the documents of an image whose layers were never needed.
    */
   readonly sinkIsClosed?: boolean;
+  /** The root is known not to be there, and is left to the caller: all that it leads to is copied. */
+  readonly leavesRoot?: boolean;
 }
 
 export interface Amount {
@@ -93,10 +95,12 @@ class GraphCopy {
 
   async #document(target: Descriptor, depth: number, signal: AbortSignal): Promise<void> {
     if (depth > limits.graphDepth) throw tooLarge(`more than ${limits.graphDepth} indexes within each other`);
-    if (this.#options.sinkIsClosed && (await this.#isThere(target, signal))) return;
+    const { sinkIsClosed = false, leavesRoot = false } = this.#options;
+    const isLeft = leavesRoot && depth === 0;
+    if (sinkIsClosed && !isLeft && (await this.#isThere(target, signal))) return;
     const bytes = await this.#places.run(signal, () => this.#source.readDocument(target, { signal }));
     await this.#children(childrenOf(target, bytes), depth, signal);
-    await this.#blob(target, new HeldDocument(bytes), signal);
+    if (!isLeft) await this.#blob(target, new HeldDocument(bytes), signal, { isAbsent: sinkIsClosed });
   }
 
   async #children({ blobs, documents }: Children, depth: number, signal: AbortSignal): Promise<void> {
@@ -119,9 +123,14 @@ class GraphCopy {
     return isThere;
   }
 
-  async #blob(target: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
+  async #blob(
+    target: Descriptor,
+    source: ContentSource,
+    signal: AbortSignal,
+    { isAbsent } = { isAbsent: false },
+  ): Promise<void> {
     await this.#places.run(signal, async () => {
-      if (await this.#sink.has(target, { signal })) return add(this.#skipped, target);
+      if (!isAbsent && (await this.#sink.has(target, { signal }))) return add(this.#skipped, target);
       const { job, doing = 'copying' } = this.#options;
       const report = new TransferReport(`${doing} ${target.digest.slice(7, 19)}`, job);
       try {
