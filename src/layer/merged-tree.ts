@@ -73,7 +73,7 @@ export class MergedTree {
     const file = this.#fileOf(metaOf(entry), BELOW, undefined, lowerPath, entry.inode);
     const path = joinPath(dir.path, name);
     const lower = isDir ? lowerPath : undefined;
-    const node: TreeNode = { path, isBelow: true, file, children: new Map(), lower, touched: BELOW };
+    const node: TreeNode = { path, isBelow: true, file, children: childrenOf(file), lower, touched: BELOW };
     dir.children.set(name, node);
     return node;
   }
@@ -223,7 +223,7 @@ export class MergedTree {
     file.names++; // before the old name is forgotten: it may be the same file's
     if (old !== undefined && old !== 'removed') this.#forget(old);
     const path = joinPath(dir.path, name);
-    const node: TreeNode = { path, isBelow: false, file, children: new Map(), lower: undefined, touched: layer };
+    const node: TreeNode = { path, isBelow: false, file, children: childrenOf(file), lower: undefined, touched: layer };
     dir.children.set(name, node);
     return node;
   }
@@ -251,6 +251,19 @@ export class MergedTree {
       ...(lowerInode !== undefined && { lowerInode }),
     };
   }
+}
+
+/** Of all that is no directory, which are most: a map each would take as much memory as the rest of a name. */
+class NoChildren extends Map<ByteString, TreeNode | 'removed'> {
+  override set(): never {
+    throw new Error('only a directory has entries');
+  }
+}
+
+const NO_CHILDREN = new NoChildren();
+
+function childrenOf({ meta }: FileNode): TreeNode['children'] {
+  return meta.type === 'dir' ? new Map() : NO_CHILDREN;
 }
 
 function metaOf(entry: ViewEntry): Meta {

@@ -3,6 +3,7 @@ import { constants, readFileSync, statSync } from 'node:fs';
 import { copyFile, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cancel } from '../base/abort.js';
+import { collectNewGarbage } from '../base/collect-garbage.js';
 import { counted } from '../base/counted.js';
 import { BuildError, hasCode } from '../base/errors.js';
 import { limits } from '../base/limits.js';
@@ -16,6 +17,8 @@ import type { Holding } from './lease-file.js';
 import type { StorePaths } from './paths.js';
 
 const CHUNK = 1024 * 1024;
+/** Bytes in buffers that may lie about, once written, for each blob that is being brought. */
+const PASSED_BYTES = 8 * 1024 * 1024;
 
 /** Blobs by digest in the store's image layout. Whatever stands under a digest landed there by rename, whole. */
 export class BlobStore implements ContentSource, ContentSink {
@@ -147,11 +150,16 @@ export class BlobStore implements ContentSource, ContentSink {
     let size = 0;
     try {
       const file = new BatchedFile(handle);
+      let passed = 0;
       for await (const chunk of content) {
         signal.throwIfAborted();
         hash?.update(chunk);
         size += chunk.byteLength;
         await file.write(chunk);
+        passed += chunk.byteLength;
+        if (passed < PASSED_BYTES) continue;
+        collectNewGarbage();
+        passed = 0;
       }
       await file.flush();
       await handle.close();

@@ -1,5 +1,5 @@
 /** Bytes of one slot, and how many there are: what the reader may be behind. */
-export const SLOT_BYTES = 1024 * 1024;
+export const SLOT_BYTES = 512 * 1024;
 const SLOTS = 4;
 
 /** Indexes of the numbers that both threads see. */
