@@ -1,7 +1,7 @@
 import type { ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { baseOf, dirOf, joinPath } from './entry-path.js';
-import { isWholeTable, rowAt, type TocEntry } from './toc.js';
+import { LIST_END, rowAt, TOC_HEAD_BYTES, tocSize, type TocEntry } from './toc.js';
 
 /** The rows of a serialized table of contents, found by the first name of their paths: there are many, and few are needed. */
 export class TocRows {
@@ -9,7 +9,8 @@ export class TocRows {
 
   /** Undefined for what `parseToc` would not take, as far as its first line and its end show. */
   static in(content: Buffer): TocRows | undefined {
-    return isWholeTable(content) ? new TocRows(content) : undefined;
+    const isWhole = content.subarray(-LIST_END.length).toString('latin1') === LIST_END;
+    return isWhole && tocSize(content.subarray(0, TOC_HEAD_BYTES)) !== undefined ? new TocRows(content) : undefined;
   }
 
   private constructor(content: Buffer) {

@@ -316,21 +316,10 @@ export class TocFiles {
   }
 }
 
-/** False for what `parseToc` would not take, as far as its first line and its end show. */
-export function isWholeTable(content: Buffer): boolean {
-  const end = content.subarray(-LIST_END.length).toString('latin1');
-  return end === LIST_END && tocSize(content.subarray(0, TOC_HEAD_BYTES)) !== undefined;
-}
-
-/** The entry of the row that begins at `at` of a serialized table; undefined for a damaged one. */
+/** The entry of the row that begins at `at` of a serialized table; undefined for a damaged one: nothing is known of what follows. */
 export function rowAt(content: Buffer, at: number): TocEntry | undefined {
-  return entryIn(content.toString('utf8', at, content.indexOf('\n', at)).replace(/,$/, ''));
-}
-
-/** Undefined for a line that is damaged: nothing is known of what follows. */
-function entryIn(line: string): TocEntry | undefined {
   try {
-    return fromRow(JSON.parse(line) as Row);
+    return fromRow(JSON.parse(content.toString('utf8', at, content.indexOf('\n', at)).replace(/,$/, '')) as Row);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -339,7 +328,7 @@ function entryIn(line: string): TocEntry | undefined {
 
 /** What stands between the first line and the list, and behind it. */
 const LIST = '\n[\n';
-const LIST_END = '\n]\n';
+export const LIST_END = '\n]\n';
 
 function fromRow(row: Row): TocEntry {
   const [path, type, mode, uid, gid, size, mtime, hex, dataOffset, rare] = row;
