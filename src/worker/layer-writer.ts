@@ -1,5 +1,4 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { collectGarbage } from '../base/collect-garbage.js';
 import { packLayer, type ByteSink, type PackItem } from '../layer/pack.js';
 import type { Toc } from '../layer/toc.js';
 import { mediaTypes } from '../oci/descriptor.js';
@@ -56,11 +55,10 @@ export class PackedLayer {
 
   /** Brings it into the store, with its table of contents and with what follows it. */
   async keep(layers: LayerContent): Promise<LayerFact> {
-    const { diffId, size, entries } = this.toc;
+    const { diffId, size } = this.toc;
     try {
       const digest = diffId as string as Digest; // uncompressed, so the blob is the tar itself
       await this.#store.blobs.adopt(this.#file, digest, size);
-      if (entries.length >= VERY_MANY) collectGarbage();
       await layers.save(this.toc);
       const layer = { diffId, blob: { mediaType: mediaTypes.layer, digest, size } };
       await this.#copy?.finish(layer);
