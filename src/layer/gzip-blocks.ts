@@ -15,6 +15,11 @@ const CUTS = LEAST / RECORD;
 /** Every so many bytes of a record decide: no power of two, as the lengths of lines in tables are. */
 const STRIDE = 7;
 
+/** Puts bytes at the beginning of `room`, which is not empty; gives how many, and 0 when there are no more. */
+export type Filler = (room: Buffer) => number | Promise<number>;
+/** Bytes in order; a chunk is its giver's again when the next one is asked for. */
+export type ByteSource = Filler | AsyncIterable<Buffer> | Iterable<Buffer>;
+
 /** A part of a stream that is compressed on its own. */
 export interface Block {
   /** The bytes, after as much of what came before them as deflate can look back to. */
@@ -36,33 +41,38 @@ export class BlockCutter {
   readonly #free: Buffer[] = [];
 
   /** The same bytes in blocks; none is empty. Each is to be given back by `release`, or it costs another buffer. */
-  async *cut(source: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Block, void, undefined> {
+  async *cut(source: ByteSource): AsyncGenerator<Block, void, undefined> {
+    if (typeof source === 'function') return yield* this.#cut(source);
+    const chunks = chunksOf(source);
+    try {
+      yield* this.#cut(fillerFrom(chunks));
+    } finally {
+      await chunks.return();
+    }
+  }
+
+  async *#cut(fill: Filler): AsyncGenerator<Block, void, undefined> {
     let buffer = this.#take();
     let start = WINDOW; // nothing before it yet
     let [filled, looked] = [0, 0];
-    for await (const chunk of source) {
-      for (let at = 0; at < chunk.length;) {
-        const count = chunk.copy(
-          buffer,
-          WINDOW + filled,
-          at,
-          at + Math.min(MOST, Math.max(LEAST, filled + STEP)) - filled,
-        );
-        at += count;
-        filled += count;
-        for (;;) {
-          looked = Math.max(looked, LEAST - RECORD);
-          while (looked + RECORD <= filled && !isEnd(buffer, WINDOW + looked)) looked += RECORD;
-          const end = looked + RECORD <= filled ? looked + RECORD : filled === MOST ? MOST : 0;
-          if (end === 0) break;
-          const next = this.#take();
-          // Before release, since the block's user may give it back at once.
-          buffer.copy(next, 0, end, end + WINDOW);
-          buffer.copy(next, WINDOW, WINDOW + end, WINDOW + filled);
-          yield { withWindow: buffer.subarray(start, WINDOW + end), start: WINDOW - start };
-          [buffer, start] = [next, 0];
-          [filled, looked] = [filled - end, 0];
-        }
+    for (;;) {
+      const upTo = Math.min(MOST, Math.max(LEAST, filled + STEP));
+      const filling = fill(buffer.subarray(WINDOW + filled, WINDOW + upTo));
+      const count = typeof filling === 'number' ? filling : await filling;
+      if (count === 0) break;
+      filled += count;
+      for (;;) {
+        looked = Math.max(looked, LEAST - RECORD);
+        while (looked + RECORD <= filled && !isEnd(buffer, WINDOW + looked)) looked += RECORD;
+        const end = looked + RECORD <= filled ? looked + RECORD : filled === MOST ? MOST : 0;
+        if (end === 0) break;
+        const next = this.#take();
+        // Before release, since the block's user may give it back at once.
+        buffer.copy(next, 0, end, end + WINDOW);
+        buffer.copy(next, WINDOW, WINDOW + end, WINDOW + filled);
+        yield { withWindow: buffer.subarray(start, WINDOW + end), start: WINDOW - start };
+        [buffer, start] = [next, 0];
+        [filled, looked] = [filled - end, 0];
       }
     }
     if (filled > 0) yield { withWindow: buffer.subarray(start, WINDOW + filled), start: WINDOW - start };
@@ -83,4 +93,22 @@ function isEnd(buffer: Buffer, at: number): boolean {
   let mixed = 0x2545f491;
   for (let i = at; i < at + RECORD; i += STRIDE) mixed = Math.imul(mixed ^ buffer[i]!, 0x01000193);
   return ((mixed ^ (mixed >>> 15)) >>> 7) % CUTS === 0;
+}
+
+function fillerFrom(chunks: AsyncIterator<Buffer>): Filler {
+  let chunk: Buffer = Buffer.alloc(0);
+  return async (room) => {
+    while (chunk.length === 0) {
+      const next = await chunks.next();
+      if (next.done) return 0;
+      chunk = next.value;
+    }
+    const count = chunk.copy(room);
+    chunk = chunk.subarray(count);
+    return count;
+  };
+}
+
+async function* chunksOf(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  yield* chunks;
 }

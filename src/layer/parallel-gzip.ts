@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { looksCompressed } from './compression-probe.js';
-import { BlockCutter, contentOf, windowOf, type Block } from './gzip-blocks.js';
+import { BlockCutter, contentOf, windowOf, type Block, type ByteSource } from './gzip-blocks.js';
 
 const { Z_SYNC_FLUSH } = zlib.constants;
 /** What deflate gives out at a time: most blocks become less. */
@@ -63,7 +63,7 @@ export function blocksUnderWay(): number {
  * however, nothing goes on.
  */
 export async function* parallelGzip(
-  source: AsyncIterable<Buffer> | Iterable<Buffer>,
+  source: ByteSource,
   options: ParallelGzipOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   let batch: Buffer[] = [HEADER];
@@ -89,7 +89,7 @@ interface Piece {
 
 /** What follows on the header, in order. */
 async function* pieces(
-  source: AsyncIterable<Buffer> | Iterable<Buffer>,
+  source: ByteSource,
   { level, known, underWay = blocksUnderWay }: ParallelGzipOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const running: Promise<Piece>[] = [];

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Filler } from '../../layer/gzip-blocks.js';
 import { blocksUnderWay, parallelGzip } from '../../layer/parallel-gzip.js';
 import type { Digest } from '../../oci/digest.js';
 import { KeptPieces } from '../kept-pieces.js';
 import type { EarlyFormData, FromThread, ToThread } from './protocol.js';
 
-const CHUNK = 1024 * 1024;
 /** Blocks under way while the layer is packed, which is not to wait for a processor. */
 const MEANWHILE = Math.max(1, availableParallelism() - 1);
 
@@ -15,20 +15,17 @@ let written = 0;
 let isAll = false;
 let wake: (() => void) | undefined;
 
-/** The bytes of the file as they come; each chunk is valid until the next one is asked for. */
-async function* growing(tar: number): AsyncGenerator<Buffer, void, undefined> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
-  for (let at = 0; ;) {
-    if (at === written) {
-      if (isAll) return;
-      await new Promise<void>((resolve) => (wake = resolve));
-      continue;
-    }
-    const count = readSync(tar, buffer, 0, Math.min(CHUNK, written - at), at);
+/** The bytes of the file as they come. */
+function growing(tar: number): Filler {
+  let at = 0;
+  return async (room) => {
+    while (at === written && !isAll) await new Promise<void>((resolve) => (wake = resolve));
+    if (at === written) return 0;
+    const count = readSync(tar, room, 0, Math.min(room.length, written - at), at);
     if (count === 0) throw new Error(`the tar has ${at} bytes, not ${written}`);
     at += count;
-    yield buffer.subarray(0, count);
-  }
+    return count;
+  };
 }
 
 function underWay(): number {
