@@ -4,7 +4,7 @@ import type { JobContext } from '../job/context.js';
 import type { Edge } from '../llb/types.js';
 import { solve } from '../solver/solver.js';
 import type { Store } from '../store/store.js';
-import { branchingSteps, copiedFromSteps, stepsOfImage, wantedFaces } from '../worker/faces.js';
+import { belowNetworks, branchingSteps, copiedFromSteps, stepsOfImage, wantedFaces } from '../worker/faces.js';
 import type { RefId } from '../worker/machine.js';
 import type { Machines } from '../worker/machines.js';
 import type { Sources } from '../worker/ops/source.js';
@@ -36,6 +36,7 @@ export async function evaluate(target: Edge | undefined, evaluation: Evaluation,
     branching: branchingSteps(target.vertex),
     ofImage: stepsOfImage(target.vertex),
     copied: copiedFromSteps(target.vertex),
+    belowNetworks: belowNetworks(target.vertex),
   };
   const options = {
     resolve: opRunners(machines, sources, plan, store.refs),

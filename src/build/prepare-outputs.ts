@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cancel } from '../base/abort.js';
+import { collectGarbage } from '../base/collect-garbage.js';
 import { pushNames } from '../exporter/push-destinations.js';
 import { parseReference } from '../oci/reference.js';
 import type { LazyRegistries } from './lazy-registries.js';
@@ -20,6 +21,7 @@ export async function prepareOutputs(options: BuildOptions, registries: LazyRegi
     await sleep(PAUSE_MS, undefined, { signal: opts.signal, ref: false });
     const opened = await registries.get();
     for (const { registry, insecure } of hosts) await opened.prepare(registry, { insecure });
+    collectGarbage(); // what loading them has left would else be collected in the middle of what comes after the step
   } catch {
     // Whatever it was, the first request throws it again, to who can tell it.
   }

@@ -1,3 +1,4 @@
+import { loopbackProxy } from '../executor/network/loopback-proxy.js';
 import type { Edge, Vertex, VertexDigest } from '../llb/types.js';
 import { topological } from '../llb/vertex.js';
 import type { ContentSelection, Face } from './machine.js';
@@ -37,6 +38,14 @@ export function stepsOfImage(target: Vertex): ReadonlySet<VertexDigest> {
   const steps = new Set<VertexDigest>();
   for (let at: Vertex | undefined = target; at; at = below(at)) steps.add(at.digest);
   return steps;
+}
+
+/** The changes on which a process will stand that has a network of its own, where it can have one. */
+export function belowNetworks(target: Vertex): ReadonlySet<VertexDigest> {
+  const steps = topological(target).filter(
+    ({ op }) => op.kind === 'exec' && op.network === 'sandbox' && loopbackProxy(op.meta.proxyEnv ?? {}) === undefined,
+  );
+  return new Set(steps.flatMap(rootsOf));
 }
 
 /** What file ops take from the root of each step. */

@@ -27,6 +27,7 @@ import type {
   RunImageRequest,
   MachineOptions,
 } from './machine.js';
+import type { FileRole } from './ops/file.js';
 import type { OpResult } from './ops/result.js';
 import { secretsOf } from './secrets.js';
 import { keepsLayers, type WorkerKind } from './worker-kind.js';
@@ -63,14 +64,18 @@ export class Machines {
   async fileOp(
     actions: readonly FileAction[],
     inputs: readonly OpResult[],
-    { face: wanted, isOfImage, description }: Pick<FileOpRequest, 'face' | 'isOfImage' | 'description'>,
+    { face: wanted, isOfImage, description, isBelowNetwork }: FileRole & Pick<FileOpRequest, 'description'>,
     job: JobContext,
   ): Promise<readonly RefId[]> {
     const face: Face = wanted === 'tree' && (await this.#makesTrees()) ? 'tree' : 'layer';
     const here = face === 'layer' && (await this.#allReadableHere(actions, inputs));
     const given = inputs.map((input) => this.#input(input, job, !here));
     const request = { actions, face, isOfImage, description, now: job.now(), inputs: given };
-    return await (here ? this.#options.here : await this.worker()).fileOp(request, job);
+    if (here) return await this.#options.here.fileOp(request, job);
+    const worker = await this.worker();
+    // Other programs make it while this is done. Whoever needs it gets the error.
+    if (face === 'tree' && isBelowNetwork) worker.network(undefined, job).catch(() => undefined);
+    return await worker.fileOp(request, job);
   }
 
   /** As `LocalMachine.fileOpAhead`, for what would be done in this process. */

@@ -15,6 +15,8 @@ export interface Plan {
   readonly faces: ReadonlyMap<VertexDigest, Face>;
   readonly branching: ReadonlySet<VertexDigest>;
   readonly ofImage: ReadonlySet<VertexDigest>;
+  /** Changes on which a process with a network will stand. */
+  readonly belowNetworks: ReadonlySet<VertexDigest>;
   /** What file ops read of a vertex's result. */
   readonly copied: ReadonlyMap<VertexDigest, readonly ContentSelection[]>;
 }
@@ -23,7 +25,7 @@ export interface Plan {
 export function opRunners(
   machines: Machines,
   sources: Sources,
-  { faces, branching, ofImage, copied }: Plan,
+  { faces, branching, ofImage, copied, belowNetworks }: Plan,
   refs: RefStore,
 ): (vertex: Vertex) => OpRunner<OpResult> {
   return (vertex) => {
@@ -37,6 +39,7 @@ export function opRunners(
         return new FileRunner(op, vertex, machines, {
           face: faces.get(vertex.digest) ?? 'layer',
           isOfImage: ofImage.has(vertex.digest),
+          isBelowNetwork: belowNetworks.has(vertex.digest),
         });
       case 'exec':
         return new ExecRunner(

@@ -11,6 +11,9 @@ import type { OpResult } from './result.js';
 /** Raised when what the op makes of the same input changes: results of older versions are then not used. */
 const OP_VERSION = 1;
 
+/** What comes of the op in its graph. `isBelowNetwork`: a process with a network of its own will stand on it. */
+export type FileRole = Pick<FileOpRequest, 'face' | 'isOfImage'> & { readonly isBelowNetwork: boolean };
+
 /**
  * COPY, ADD, WORKDIR: what is written onto counts by its key, what is read by its content, so that a copy stays cached
  * though the stage or the directory it reads from was made again.
@@ -19,10 +22,10 @@ export class FileRunner implements OpRunner<OpResult> {
   readonly #op: FileOp;
   readonly #vertex: Vertex;
   readonly #machines: Machines;
-  readonly #role: Pick<FileOpRequest, 'face' | 'isOfImage'>;
+  readonly #role: FileRole;
   #ahead: FileOpAhead | undefined;
 
-  constructor(op: FileOp, vertex: Vertex, machines: Machines, role: Pick<FileOpRequest, 'face' | 'isOfImage'>) {
+  constructor(op: FileOp, vertex: Vertex, machines: Machines, role: FileRole) {
     this.#op = op;
     this.#vertex = vertex;
     this.#machines = machines;
@@ -72,7 +75,7 @@ export class FileRunner implements OpRunner<OpResult> {
     await ahead?.drop();
   }
 
-  get #made(): Pick<FileOpRequest, 'face' | 'isOfImage' | 'description'> {
+  get #made(): FileRole & Pick<FileOpRequest, 'description'> {
     return { ...this.#role, description: this.#vertex.options.name };
   }
 }
