@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import type { Cancel } from '../base/abort.js';
 import { replaceFile } from '../base/atomic-file.js';
+import { collectGarbage } from '../base/collect-garbage.js';
 import { counted } from '../base/counted.js';
 import { BuildError, hasCode, type ErrorCode } from '../base/errors.js';
 import { OnceMap } from '../base/once-map.js';
@@ -138,6 +139,7 @@ export class LayerContent {
       throw error;
     }
     await this.#keep(fact, toc);
+    if (fact.blob.size >= THREAD_BYTES) collectGarbage(); // of its entries, and of the thread
     return toc;
   }
 
