@@ -16,7 +16,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { digestOf } from '../oci/digest.js';
 import { isSound, mapFromContent } from './sparse.js';
 import { readTar } from './tar-stream.js';
-import { parseToc, serializeToc } from './toc.js';
+import { parseToc, serializeToc } from './saved-toc.js';
 import { unpackLayer } from './unpack.js';
 
 const hasTar = spawnSync('tar', ['--version'], { encoding: 'utf8' }).stdout?.includes('GNU tar') ?? false;

@@ -1,7 +1,8 @@
 import type { ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { baseOf, dirOf, joinPath } from './entry-path.js';
-import { LIST_END, rowAt, TOC_HEAD_BYTES, tocSize, type TocEntry } from './toc.js';
+import { LIST_END, rowAt, TOC_HEAD_BYTES, tocSize } from './saved-toc.js';
+import type { TocEntry } from './toc.js';
 
 /** The rows of a serialized table of contents, found by the first name of their paths: there are many, and few are needed. */
 export class TocRows {

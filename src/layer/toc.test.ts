@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Digest, DiffId } from '../oci/digest.js';
-import { parseToc, serializeToc, TOC_HEAD_BYTES, TocFiles, tocSize, type Toc, type TocEntry } from './toc.js';
+import { parseToc, serializeToc, TOC_HEAD_BYTES, TocFiles, tocSize } from './saved-toc.js';
+import type { Toc, TocEntry } from './toc.js';
 
 const toc: Toc = {
   diffId: `sha256:${'a'.repeat(64)}` as DiffId,

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { hasCode } from '../base/errors.js';
-import { TOC_HEAD_BYTES, tocSize } from '../layer/toc.js';
+import { TOC_HEAD_BYTES, tocSize } from '../layer/saved-toc.js';
 
 /** `Toc.size` of a file that holds a table of contents, without reading all of it; undefined if there is none. */
 export async function readTocSize(name: string): Promise<number | undefined> {

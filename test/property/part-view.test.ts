@@ -5,7 +5,8 @@ import type { DiffId } from '../../src/oci/digest.js';
 import type { Entry } from '../../src/layer/entry.js';
 import { PartView, ShapeFinder } from '../../src/layer/part-view.js';
 import type { ViewEntry } from '../../src/layer/ref-view.js';
-import { parseToc, serializeToc, type Toc, type TocEntry } from '../../src/layer/toc.js';
+import { parseToc, serializeToc } from '../../src/layer/saved-toc.js';
+import type { Toc, TocEntry } from '../../src/layer/toc.js';
 import { TocRows } from '../../src/layer/toc-rows.js';
 import { TocView } from '../../src/layer/toc-view.js';
 

@@ -2,7 +2,7 @@ import type { Cancel } from '../../base/abort.js';
 import { fromText, type ByteString } from '../../base/bytes.js';
 import { canonicalJson, type Json } from '../../base/canonical-json.js';
 import type { PackContent } from '../../layer/pack.js';
-import { TocFiles } from '../../layer/toc.js';
+import { TocFiles } from '../../layer/saved-toc.js';
 import type { FileAction } from '../../llb/types.js';
 import { mediaTypes } from '../../oci/descriptor.js';
 import { digestOf, hexOf, isDigest, type Digest, type DiffId } from '../../oci/digest.js';
