@@ -131,7 +131,7 @@ export class RefViews {
     for (const layer of layers) tocs.push(await this.#layers.names(layer, opts));
     const view = new TocView(tocs, open, rootMtime, (...one) => found.note(...one));
     const seen = found.shape(layers.length);
-    if (seen) await records.saveFact(name, seen);
+    if (seen) await records.saveFact(name, { layers: layers.map(({ diffId }) => diffId), ...seen });
     return view;
   }
 
@@ -160,10 +160,9 @@ export class RefViews {
   }
 }
 
-/** Name under which is remembered what was found out about a stack; it goes with the uppermost layer. */
+/** Name under which is remembered what was found out about a stack; it goes with the first of its layers that goes. */
 function stackFact(layers: readonly LayerFact[]): string {
-  const diffIds = layers.map(({ diffId }) => diffId);
-  return `stack-${hexOf(digestOf(diffIds.join('\n')))}-${hexOf(diffIds.at(-1)!)}`;
+  return `stack-${hexOf(digestOf(layers.map(({ diffId }) => diffId).join('\n')))}`;
 }
 
 function shapeIn(fact: unknown, layers: number): StackShape | undefined {

@@ -215,7 +215,7 @@ export class CrashLane {
       expect(existsSync(at) ? readdirSync(at) : [], dir).toEqual([]);
     }
     const facts = readdirSync(path.join(root, 'records/facts'));
-    expect(facts.filter((name) => !/^(isolation|build|epoch|origin|unpacked|gzip)-/.test(name))).toEqual([]);
+    expect(facts.filter((name) => !/^(isolation|build|epoch|origin|unpacked|gzip|stack)-/.test(name))).toEqual([]);
     expect(await this.#namedImages()).toEqual(named);
   }
 

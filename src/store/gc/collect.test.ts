@@ -208,6 +208,20 @@ test('what killed jobs and collectors have left is removed', async () => {
   expect(readdirSync(path.join(root, 'tmp'))).toEqual([]);
 });
 
+test('what is known of a stack of layers goes with the first of them that goes', async () => {
+  const { store, lease } = await open();
+  const layers: Digest[] = [];
+  for (const name of ['low', 'high', 'lost']) layers.push((await blob(store, `layer of ${name}`)).digest);
+  const [low, high, lost] = layers as [Digest, Digest, Digest];
+  await image(store, 'kept', ['low', 'high']);
+  await store.records.saveFact('stack-1', { layers: [low, high] });
+  await store.records.saveFact('stack-2', { layers: [lost, high] });
+  await store.records.saveFact('stack-3', { tops: [] });
+  await lease.release();
+  await collect(true);
+  expect([...listStore(store.paths).facts.keys()].filter((name) => name.startsWith('stack'))).toEqual(['stack-1']);
+});
+
 test('what came since the oldest running job began stays; what is remembered of no image goes with all the rest', async () => {
   const { store, lease } = await open();
   await step(store, 'rold');

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { DiffId, Digest } from '../../oci/digest.js';
+import { hexOf, isDigest, type DiffId, type Digest } from '../../oci/digest.js';
 import { contextOf } from '../context-files.js';
 import type { StorePaths } from '../paths.js';
 import { toDigestFact } from '../stored-json.js';
@@ -119,8 +119,9 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
       case 'zstd':
       case 'uncompressed':
       case 'epoch':
-      case 'stack':
         return hasLayer(rest);
+      case 'stack':
+        return layersOfStack(paths, name)?.every((layer) => hasLayer(hexOf(layer))) ?? false;
       case 'tree':
         return reach.trees.has(rest);
       case 'copied':
@@ -137,6 +138,13 @@ function facts(paths: StorePaths, listing: Listing, reach: Reach, all: boolean):
     const isSame = (): boolean => statSync(file, { throwIfNoEntry: false })?.mtimeMs === mtime;
     return { path: file, by: 'unlink', size: 0, isNeeded: () => isNeeded(name) || !isSame() };
   });
+}
+
+/** Undefined for a damaged fact. */
+function layersOfStack(paths: StorePaths, name: string): readonly Digest[] | undefined {
+  const { layers } = (readJson(path.join(paths.facts, name)) ?? {}) as { readonly layers?: unknown };
+  const isList = Array.isArray(layers) && layers.every((one) => typeof one === 'string' && isDigest(one));
+  return isList ? layers : undefined;
 }
 
 /** What is known of a build context goes with the directory, or where all goes that can be found out again. */
